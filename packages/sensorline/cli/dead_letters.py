@@ -1,0 +1,114 @@
+"""`sensorline dead-letters`: the messages that could not become readings."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from sensorline.cli.options import flags, mqtt_options
+from sensorline.errors import SensorlineError
+from sensorline.mqtt import MqttLink
+from sensorline.reading import DeadLetter
+from sensorline.settings import MqttSettings, StoreSettings, load
+from sensorline.stores.sqlite import SqliteDeadLetters
+
+REPLAY_TIMEOUT_S = 10.0
+
+
+@click.group("dead-letters")
+@click.option("--store", "store_path", metavar="FILE", help="SQLite database.")
+@click.pass_context
+def dead_letters(ctx: click.Context, store_path: str | None) -> None:
+    """List, show, replay or drop rejected messages."""
+    settings = load(StoreSettings, flags=flags({"store_path": store_path}))
+    ctx.obj = SqliteDeadLetters(settings[StoreSettings].path)
+
+
+@dead_letters.command("list")
+@click.option(
+    "-n",
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How many, newest first.",
+)
+@click.pass_obj
+def list_(kept: SqliteDeadLetters, limit: int) -> None:
+    """List the newest: number, time, reason, topic, detail."""
+    found = kept.list(limit)
+    for d in found:
+        click.echo(f"{d.id:>8}  {_when(d)}  {d.reason:<22} {d.topic}  {d.detail}")
+    if not found:
+        click.echo("no rejected messages", err=True)
+
+
+@dead_letters.command()
+@click.argument("number", type=int)
+@click.pass_obj
+def show(kept: SqliteDeadLetters, number: int) -> None:
+    """Show one whole: its payload goes to standard output as it came, the rest to standard error."""
+    d = _get(kept, number)
+    click.echo(
+        f"topic     {d.topic}\nreceived  {_when(d)}\nreason    {d.reason}\ndetail    {d.detail}", err=True
+    )
+    click.echo(d.payload)
+
+
+@dead_letters.command()
+@click.argument("numbers", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every one of them.")
+@click.pass_obj
+def drop(kept: SqliteDeadLetters, numbers: tuple[int, ...], everything: bool) -> None:
+    """Delete the given ones, or --all."""
+    if bool(numbers) == everything:
+        raise click.UsageError("give numbers as `list` shows them, or --all")
+    click.echo(f"dropped {kept.drop(None if everything else numbers)}")
+
+
+@dead_letters.command()
+@click.argument("numbers", type=int, nargs=-1, required=True)
+@mqtt_options
+@click.pass_obj
+def replay(kept: SqliteDeadLetters, /, numbers: tuple[int, ...], **arguments: Any) -> None:
+    """Publish the given ones again on their topics, then drop them here: what is still wrong is rejected anew."""
+    letters = [_get(kept, number) for number in numbers]
+    settings = load(MqttSettings, flags=flags(arguments))[MqttSettings]
+    client_id = f"sensorline-replay-{secrets.token_hex(4)}"
+    mine = f"sensorline/canary/{client_id}"
+    link = MqttLink(settings, client_id=client_id, clean_session=True, subscriptions=[(mine, 0)])
+    link.start()
+    try:
+        deadline_s = time.monotonic() + REPLAY_TIMEOUT_S
+        while not link.is_connected:
+            if time.monotonic() > deadline_s:
+                raise SensorlineError(f"cannot replay: {link.refusal or 'the broker does not answer'}")
+            time.sleep(0.01)
+        for letter in letters:
+            link.publish(letter.topic, letter.payload, qos=1)
+        # Our own message comes back after the broker has taken those before it on the same connection.
+        link.publish(mine, b"end", qos=1)
+        if link.take(REPLAY_TIMEOUT_S) is None:
+            raise SensorlineError("cannot replay: the broker did not confirm; nothing was dropped")
+    finally:
+        link.stop()
+    click.echo(f"replayed {kept.drop(numbers)}")
+
+
+def _get(kept: SqliteDeadLetters, number: int) -> DeadLetter:
+    found = kept.get(number)
+    if found is None:
+        raise SensorlineError(
+            f"there is no dead letter {number}; `sensorline dead-letters list` shows their numbers"
+        )
+    return found
+
+
+def _when(letter: DeadLetter) -> str:
+    return (
+        datetime.fromtimestamp(letter.received_ns / 1e9, UTC)
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z")
+    )

@@ -1,0 +1,10 @@
+"""The MQTT link: everything that a service needs of a broker, in batches.
+
+`MqttLink` is the face: `take()` what has arrived as one list, `ack()` that list, `publish()`. The rest of this
+package is its inside: `bulk` reads the socket, `arrivals` holds what was read and not yet acknowledged.
+"""
+
+from sensorline.mqtt.arrivals import Arrivals, RawMessage
+from sensorline.mqtt.link import MqttLink, Will
+
+__all__ = ["Arrivals", "MqttLink", "RawMessage", "Will"]

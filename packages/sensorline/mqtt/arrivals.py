@@ -1,0 +1,137 @@
+"""What has arrived and is not yet acknowledged: a bounded queue that knows connections (generations).
+
+A broker that loses its connection sends unacknowledged messages again on the next one. A message that still waits
+here is then not queued a second time: it keeps its place and its received time, and its acknowledgement goes to the
+new connection. So memory stays bounded however often the connection breaks while the store is down.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+RawMessage = tuple[bytes, bytes, int, int, int]
+"""topic, payload, packet identifier (0 with QoS 0), the PUBLISH header's four flag bits, received time in ns (whole ms)."""
+
+FLAG_DUP, FLAG_QOS, FLAG_RETAIN = 0x08, 0x06, 0x01
+
+
+class Arrivals(msgspec.Struct, gc=False, eq=False):
+    """Messages of one connection, in the order in which they arrived. Acknowledge each list whole, in order of taking."""
+
+    generation: int
+    messages: list[RawMessage]
+
+
+class ArrivalQueue:
+    """Holds arrivals until they are acknowledged. Safe for one network thread and one worker thread.
+
+    QoS 1 messages are bounded by the broker's in-flight window. QoS 0 has no window: above `max_waiting` messages they
+    are dropped, which MQTT allows for QoS 0, and counted in `dropped_qos0`.
+    """
+
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
+        self._changed = threading.Condition()
+        self._waiting: deque[Arrivals] = deque()
+        self._waiting_count = 0
+        self._taken: deque[Arrivals] = deque()
+        self._generation = 0
+        self._unacked_of_old: dict[int, tuple[bytes, bytes]] = {}
+        self._adopted: set[int] = set()
+        self._closed = False
+        self.dropped_qos0 = 0
+
+    @property
+    def waiting_count(self) -> int:
+        """How many messages wait to be taken."""
+        return self._waiting_count
+
+    def begin_generation(self, generation: int) -> None:
+        """A new connection began: remember what older ones still owe, to recognise it when it is sent again."""
+        with self._changed:
+            self._generation = generation
+            self._adopted.clear()
+            self._unacked_of_old = {
+                message[2]: (message[0], message[1])
+                for arrivals in (*self._taken, *self._waiting)
+                for message in arrivals.messages
+                if message[2]
+            }
+
+    def put(self, messages: list[RawMessage]) -> None:
+        """Add what the network thread has read."""
+        with self._changed:
+            if self._unacked_of_old:
+                messages = [m for m in messages if not self._adopt(m)]
+            if self._waiting_count > self._max_waiting:
+                kept = [m for m in messages if m[2]]
+                self.dropped_qos0 += len(messages) - len(kept)
+                messages = kept
+            if not messages:
+                return
+            self._waiting.append(Arrivals(self._generation, messages))
+            self._waiting_count += len(messages)
+            self._changed.notify()
+
+    def _adopt(self, message: RawMessage) -> bool:
+        if not message[3] & FLAG_DUP or self._unacked_of_old.get(message[2]) != (message[0], message[1]):
+            return False
+        del self._unacked_of_old[message[2]]
+        self._adopted.add(message[2])
+        return True
+
+    def take(self, timeout_s: float, max_messages: int, linger_s: float = 0.0) -> Arrivals | None:
+        """Return what has arrived, at most `max_messages` of one connection, or None after `timeout_s` seconds.
+
+        With `linger_s` it waits that much longer for company, unless there is enough already.
+        """
+        with self._changed:
+            if not self._waiting:
+                self._changed.wait_for(lambda: self._waiting or self._closed, timeout_s)
+            if not self._waiting:
+                return None
+            if linger_s and self._waiting_count < max_messages:
+                self._changed.wait_for(lambda: self._waiting_count >= max_messages or self._closed, linger_s)
+            first = self._waiting.popleft()
+            if len(first.messages) > max_messages:
+                self._waiting.appendleft(Arrivals(first.generation, first.messages[max_messages:]))
+                first = Arrivals(first.generation, first.messages[:max_messages])
+            elif self._waiting and self._waiting[0].generation == first.generation:
+                first = self._merge(first, max_messages)
+            self._waiting_count -= len(first.messages)
+            self._taken.append(first)
+            return first
+
+    def _merge(self, first: Arrivals, max_messages: int) -> Arrivals:
+        messages = list(first.messages)
+        while self._waiting and self._waiting[0].generation == first.generation:
+            if len(messages) + len(self._waiting[0].messages) > max_messages:
+                break
+            messages += self._waiting.popleft().messages
+        return Arrivals(first.generation, messages)
+
+    def acknowledge(self, arrivals: Arrivals, send: Callable[[list[int]], None]) -> None:
+        """Forget taken arrivals; `send` gets the packet identifiers that the current connection waits for, in order.
+
+        The lock is held while sending, so that no new connection can begin in between: a packet identifier of an old
+        one may by then belong to another message.
+        """
+        with self._changed:
+            self._taken.remove(arrivals)
+            ids = [message[2] for message in arrivals.messages if message[2]]
+            if arrivals.generation != self._generation:
+                adopted = [i for i in ids if i in self._adopted]
+                self._adopted.difference_update(adopted)
+                for i in ids:
+                    self._unacked_of_old.pop(i, None)
+                ids = adopted
+            if ids:
+                send(ids)
+
+    def close(self) -> None:
+        """Wake a waiting take(); what waits can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -1,0 +1,248 @@
+"""One session with a broker: connects, subscribes, comes back, and says when it is no longer alive."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.reasoncodes import ReasonCode
+
+from sensorline import topics
+from sensorline.mqtt.arrivals import ArrivalQueue, Arrivals, RawMessage
+from sensorline.mqtt.bulk import BulkClient
+from sensorline.settings import MqttSettings
+
+log = structlog.get_logger()
+
+CONNECT_TIMEOUT_S = 5.0
+MAX_TAKEN = 5_000
+MAX_WAITING = 100_000
+CANARY_INTERVAL_S = 5.0
+CANARY_TIMEOUT_S = 30.0
+
+
+class Will(NamedTuple):
+    """What the broker publishes for us when the connection dies (MQTT 3.1.1, section 3.1.2.5); retained, QoS 1."""
+
+    topic: str
+    payload: bytes
+
+
+class MqttLink:
+    """A session with a broker. `start()` returns at once and connects in a thread of its own, for ever and again.
+
+    `subscriptions` are (filter, QoS) pairs. With `clean_session=False` the broker keeps the session of `client_id`
+    while we are away. `on_connected(session_present)` and `on_disconnected()` run in the network thread and must only
+    note the fact. With `canary=True` a message to ourselves makes the round trip every 5 s, and `problem()` says when
+    the session is dead although the socket is open.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        client_id: str,
+        clean_session: bool,
+        subscriptions: Sequence[tuple[str, int]] = (),
+        will: Will | None = None,
+        canary: bool = False,
+        on_connected: Callable[[bool], None] | None = None,
+        on_disconnected: Callable[[], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._on_connected = on_connected
+        self._on_disconnected = on_disconnected
+        self._canary_topic = f"{topics.CANARY}/{client_id}" if canary else ""
+        self._canary_key = self._canary_topic.encode()
+        self._canary_sent_s = 0.0
+        self._canary_seen_s: float | None = None
+        self._subscriptions = [*subscriptions, *([(self._canary_topic, 0)] if canary else [])]
+        self._queue = ArrivalQueue(MAX_WAITING)
+        self._generation = 0
+        self._is_connected = False
+        self._connected_s = 0.0
+        self._refusal = ""
+        self._client = self._build_client(clean_session, will)
+
+    def _build_client(self, clean_session: bool, will: Will | None) -> BulkClient:
+        s = self._settings
+        client = BulkClient(
+            self._arrived, client_id=self._client_id, clean_session=clean_session, transport=s.transport
+        )
+        if s.username:
+            client.username_pw_set(s.username, s.password.get_secret_value() or None)
+        if s.tls:
+            client.tls_set(
+                ca_certs=str(s.cafile) if s.cafile else None,
+                certfile=str(s.cert) if s.cert else None,
+                keyfile=str(s.key) if s.key else None,
+            )
+            client.tls_insecure_set(s.insecure)
+        if will:
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        # paho has no jitter: each process draws its own delays, so that a restarted broker is not met by all at once.
+        client.reconnect_delay_set(min_delay=random.randint(1, 2), max_delay=random.randint(10, 20))  # noqa: S311
+        client.max_inflight_messages_set(500)
+        client.max_queued_messages_set(10_000)
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_connect_fail = self._connect_failed
+        client.on_subscribe = self._subscribed
+        client.on_message = self._arrived_singly
+        return client
+
+    @property
+    def is_connected(self) -> bool:
+        """True between the broker's CONNACK and the end of that connection."""
+        return self._is_connected
+
+    @property
+    def generation(self) -> int:
+        """Grows by one with each connection; 0 before the first."""
+        return self._generation
+
+    @property
+    def waiting_count(self) -> int:
+        """How many messages have arrived and were not yet taken."""
+        return self._queue.waiting_count
+
+    @property
+    def dropped_qos0(self) -> int:
+        """How many QoS 0 messages were dropped because the worker could not keep up."""
+        return self._queue.dropped_qos0
+
+    @property
+    def refusal(self) -> str:
+        """Why the broker refused or could not be reached, in words; empty while all is well."""
+        return self._refusal
+
+    def start(self) -> None:
+        """Begin to connect; returns at once, also when the broker is away."""
+        self._client.connect_async(self._settings.host, self._settings.port, self._settings.keepalive_s)
+        self._client.loop_start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """Send what is queued, disconnect in order and end the network thread; wakes a waiting take()."""
+        deadline_s = time.monotonic() + timeout_s
+        while self._is_connected and self._client.want_write() and time.monotonic() < deadline_s:
+            time.sleep(0.005)
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._is_connected = False
+        self._queue.close()
+
+    def take(self, timeout_s: float, max_messages: int = MAX_TAKEN, linger_s: float = 0.0) -> Arrivals | None:
+        """Return what has arrived, or None after `timeout_s` seconds without anything.
+
+        `linger_s` is how long to wait for company after the first message.
+        """
+        return self._queue.take(timeout_s, max_messages, linger_s)
+
+    def ack(self, arrivals: Arrivals) -> None:
+        """Acknowledge taken messages, on the connection that waits for it; older connections' are dropped.
+
+        Dropped ones come again: the broker still holds them.
+        """
+        self._queue.acknowledge(arrivals, self._send_pubacks)
+
+    def _send_pubacks(self, packet_ids: list[int]) -> None:
+        if self._is_connected:
+            self._client.send_pubacks(packet_ids)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
+        """Hand a message to the network thread; False, and nothing kept, while there is no connection.
+
+        True says only that it will be sent. A PUBACK from the broker is not durability, so nobody waits for it here.
+        """
+        if not self._is_connected:
+            return False
+        return self._client.publish(topic, payload, qos=qos, retain=retain).rc == 0
+
+    def check_alive(self) -> str | None:
+        """Send a canary when one is due; return a sentence if the session is dead although it looks open, else None.
+
+        Only a new process helps then: paho's thread cannot be trusted after it.
+        """
+        thread = self._client._thread
+        if thread is None or not thread.is_alive():
+            return "the MQTT network thread has ended"
+        if not self._canary_topic or not self._is_connected:
+            return None
+        now_s = time.monotonic()
+        if now_s - self._canary_sent_s >= CANARY_INTERVAL_S:
+            self._canary_sent_s = now_s
+            self._client.publish(self._canary_topic, b"canary", qos=0)
+        # A broker whose rules forbid the canary never returned one: that is no sign of a dead session.
+        if self._canary_seen_s is None:
+            return None
+        silence_s = now_s - max(self._canary_seen_s, self._connected_s)
+        if silence_s > CANARY_TIMEOUT_S:
+            return f"no canary came back for {silence_s:.0f} s although the connection looks open"
+        return None
+
+    def _arrived(self, messages: list[RawMessage]) -> None:
+        if self._canary_key and any(message[0] == self._canary_key for message in messages):
+            self._canary_seen_s = time.monotonic()
+            messages = [message for message in messages if message[0] != self._canary_key]
+        self._queue.put(messages)
+
+    def _arrived_singly(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        # paho's own reader: QoS 2, and transports that cannot be read in bulk. It acknowledges QoS 2 here, at the
+        # end of the exchange; we never subscribe with QoS 2, because paho forgets such messages at a restart.
+        flags = (message.dup << 3) | (message.qos << 1) | message.retain
+        received_ns = time.time_ns() // 1_000_000 * 1_000_000
+        if message.qos == 2:
+            self._client.ack(message.mid, 2)
+        packet_id = message.mid if message.qos == 1 else 0
+        self._arrived([(message.topic.encode(), bytes(message.payload), packet_id, flags, received_ns)])
+
+    def _connected(
+        self, client: Any, userdata: Any, flags: ConnectFlags, reason: ReasonCode, props: Any
+    ) -> None:
+        if reason.is_failure:
+            self._note_refusal(f"the broker refused the connection: {reason}")
+            return
+        self._refusal = ""
+        self._generation += 1
+        self._queue.begin_generation(self._generation)
+        self._connected_s = time.monotonic()
+        self._is_connected = True
+        if self._subscriptions:
+            self._client.subscribe(self._subscriptions)
+        log.info(
+            "mqtt_connected",
+            client_id=self._client_id,
+            host=self._settings.host,
+            port=self._settings.port,
+            session_present=flags.session_present,
+        )
+        if self._on_connected:
+            self._on_connected(flags.session_present)
+
+    def _disconnected(
+        self, client: Any, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, props: Any
+    ) -> None:
+        was_connected, self._is_connected = self._is_connected, False
+        if was_connected and reason.is_failure:
+            log.warning("mqtt_disconnected", client_id=self._client_id, reason=str(reason))
+        if was_connected and self._on_disconnected:
+            self._on_disconnected()
+
+    def _connect_failed(self, client: Any, userdata: Any) -> None:
+        self._note_refusal(f"no broker answers at {self._settings.host}:{self._settings.port}")
+
+    def _note_refusal(self, text: str) -> None:
+        if text != self._refusal:
+            self._refusal = text
+            log.warning("mqtt_not_connected", client_id=self._client_id, detail=f"{text}; trying again")
+
+    def _subscribed(
+        self, client: Any, userdata: Any, mid: int, reasons: list[ReasonCode], props: Any
+    ) -> None:
+        for (topic_filter, _), reason in zip(self._subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                log.error("mqtt_subscription_refused", filter=topic_filter, reason=str(reason))

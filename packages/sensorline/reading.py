@@ -1,0 +1,96 @@
+"""Plain values that every part speaks: series, readings, devices, batches. No I/O, no clock."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class Series(NamedTuple):
+    """One line on a chart: what one device measures of one metric."""
+
+    device: str
+    metric: str
+
+    def __str__(self) -> str:
+        return f"{self.device}:{self.metric}"
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """One value of a series at one instant.
+
+    `time_ns` is UTC in integer nanoseconds since 1970; `value` is finite. `seq` is the device's own
+    running number (0 … 2^53) when it gave one: only those readings are confirmed on `acks/<device>`.
+    `has_own_time` is False where the payload had no time and `time_ns` is the received time.
+    """
+
+    series: Series
+    time_ns: int
+    value: float
+    seq: int | None = None
+    has_own_time: bool = True
+
+
+class Status(StrEnum):
+    """What a device said of itself, or its last will for it."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+
+
+class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a device besides its readings. None means: this message did not say.
+
+    `interval_s` is how often the device means to publish, in seconds. `units` and `names` go from metric to
+    unit symbol and to display name.
+    """
+
+    device: str
+    status: Status | None = None
+    status_at_ns: int | None = None
+    name: str | None = None
+    location: str | None = None
+    interval_s: float | None = None
+    simulated: bool | None = None
+    units: dict[str, str] = {}
+    names: dict[str, str] = {}
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """A message that could not become readings, as it came, with the reason. `id` is 0 until it is stored."""
+
+    topic: str
+    payload: bytes
+    reason: str
+    detail: str
+    received_ns: int
+    id: int = 0
+
+
+class Receipt(NamedTuple):
+    """Proof that a message was committed: its MQTT packet identifier and a digest of topic and payload."""
+
+    packet_id: int
+    digest: int
+
+
+class Batch(msgspec.Struct, gc=False):
+    """Everything that is committed together: it is durable as a whole or not at all. Lists are in arrival order."""
+
+    readings: list[Reading] = []
+    dead_letters: list[DeadLetter] = []
+    facts: list[DeviceFacts] = []
+    receipts: list[Receipt] = []
+
+
+class Committed(msgspec.Struct, frozen=True, gc=False):
+    """What a commit did with a batch's readings: stored + repeated = all of them.
+
+    `shifted` of the stored ones had a different value at a time already taken and were kept one or more
+    nanoseconds later.
+    """
+
+    stored: int
+    repeated: int
+    shifted: int

@@ -1,0 +1,274 @@
+"""Settings: read once in a composition root, checked as a whole, passed down as frozen values.
+
+Precedence: command-line flag, environment, `.env` in the working directory, default. Any setting that holds a
+secret can be read from a file instead: `MQTT_PASSWORD_FILE=/run/secrets/mqtt` stands for `MQTT_PASSWORD`.
+Each group has one prefix; the name of a setting in the environment is the prefix and the field in capitals.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from sensorline.errors import Problem, SettingsError
+
+_S = TypeVar("_S", bound="Settings")
+
+MASK = "********"
+
+
+class Settings(BaseSettings):
+    """A frozen group of settings with one prefix. Subclasses set `prefix` through `model_config`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    title: ClassVar[str] = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # load() gathers flags, environment and .env itself, so that every problem of every group is listed at once
+        # and `_FILE` works in each source.
+        return (init_settings,)
+
+    @classmethod
+    def prefix(cls) -> str:
+        """Return the prefix of this group's names in the environment, such as `MQTT_`."""
+        return str(cls.model_config.get("env_prefix", ""))
+
+    @classmethod
+    def env_name(cls, field: str) -> str:
+        """Return the name of a field in the environment."""
+        return f"{cls.prefix()}{field}".upper()
+
+    @classmethod
+    def is_secret(cls, field: str) -> bool:
+        """Tell whether a field's value is masked wherever settings are shown, and may come from a file."""
+        return "SecretStr" in str(cls.model_fields[field].annotation)
+
+    def shown(self) -> dict[str, str]:
+        """Return every setting by its name in the environment, as text, secrets masked."""
+        out = {}
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            if isinstance(value, SecretStr):
+                text = MASK if value.get_secret_value() else ""
+            elif isinstance(value, tuple):
+                text = ",".join(map(str, value))
+            elif isinstance(value, bool):
+                text = str(value).lower()
+            else:
+                text = "" if value is None else str(value)
+            out[self.env_name(field)] = _without_password(text)
+        return out
+
+
+class MqttSettings(Settings):
+    """How to reach the broker. `MQTT_URL` sets host, port, user, password and TLS at once; the others refine it."""
+
+    model_config = SettingsConfigDict(env_prefix="MQTT_")
+    title: ClassVar[str] = "Broker"
+
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="`mqtt://user:password@host:1883`, `mqtts://…` for TLS, `ws://…` or `wss://…` for WebSockets",
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="broker's host name or address")
+    port: int = Field(1883, ge=1, le=65535, description="broker's port; 8883 is the default with TLS")
+    transport: str = Field("tcp", pattern="^(tcp|websockets)$", description="`tcp` or `websockets`")
+    username: str = Field("", description="user name; empty for none")
+    password: SecretStr = Field(SecretStr(""), description="password")
+    tls: bool = Field(False, description="encrypt the connection")
+    cafile: Path | None = Field(
+        None, description="PEM file of the authorities to trust instead of the system's"
+    )
+    cert: Path | None = Field(None, description="PEM file of the client's certificate")
+    key: Path | None = Field(None, description="PEM file of the client's private key")
+    insecure: bool = Field(
+        False, description="do not check that the certificate names the host: for tests only"
+    )
+    keepalive_s: int = Field(
+        15,
+        ge=5,
+        le=3600,
+        description="seconds of silence after which a ping is sent; a dead peer is noticed in twice that",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _readable_url(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and _spread_url(value.get_secret_value()) is None:
+            raise ValueError("expected mqtt://[user[:password]@]host[:port], or mqtts://, ws://, wss://")
+        return value
+
+    @field_validator("key")
+    @classmethod
+    def _pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if (value is None) != (info.data.get("cert") is None):
+            raise ValueError("expected MQTT_CERT and MQTT_KEY together: set both or none")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_url(cls, values: dict[str, Any]) -> dict[str, Any]:
+        raw = values.get("url", "")
+        text = raw.get_secret_value() if isinstance(raw, SecretStr) else str(raw)
+        # What was given by name refines what the URL says.
+        return (_spread_url(text) or {}) | {k: v for k, v in values.items() if v not in ("", None)}
+
+
+class StoreSettings(Settings):
+    """Where readings are kept, and for how long."""
+
+    model_config = SettingsConfigDict(env_prefix="STORE_")
+    title: ClassVar[str] = "Store"
+
+    path: Path = Field(Path("var/sensorline.db"), description="the SQLite database; its folder is created")
+    keep_raw_days: float = Field(
+        365, ge=0, description="days for which single readings are kept; 0 keeps them for ever"
+    )
+    keep_minutes_days: float = Field(
+        1825, ge=0, description="days for which one-minute rollups are kept; 0 keeps them for ever"
+    )
+    keep_hours_days: float = Field(
+        0, ge=0, description="days for which one-hour rollups are kept; 0 keeps them for ever"
+    )
+    keep_rejected_days: float = Field(
+        30, ge=0, description="days for which dead letters are kept; 0 keeps them for ever"
+    )
+
+
+class LogSettings(Settings):
+    """What the services write to standard error."""
+
+    model_config = SettingsConfigDict(env_prefix="LOG_")
+    title: ClassVar[str] = "Logs"
+
+    level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="`debug`, `info`, `warning` or `error`"
+    )
+    format: str = Field(
+        "auto",
+        pattern="^(auto|text|json)$",
+        description="`text`, `json`, or `auto`: text on a terminal, else JSON",
+    )
+
+
+class Loaded:
+    """Checked settings by their group: `loaded[MqttSettings]` is an MqttSettings."""
+
+    def __init__(self, groups: dict[type[Settings], Settings]) -> None:
+        self._groups = groups
+
+    def __getitem__(self, group: type[_S]) -> _S:
+        found = self._groups[group]
+        assert isinstance(found, group)
+        return found
+
+    def __iter__(self) -> Iterator[Settings]:
+        return iter(self._groups.values())
+
+
+def load(
+    *groups: type[Settings], flags: Mapping[str, Any] | None = None, env_file: Path | None = None
+) -> Loaded:
+    """Return one checked instance of each group.
+
+    `flags` goes from names as in the environment (`MQTT_HOST`) to values given on the command line; None means
+    not given. Raises SettingsError with every problem of every group; nothing is half-read.
+    """
+    path = env_file or Path(os.environ.get("SENSORLINE_ENV_FILE", ".env"))
+    from_file = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+    given: dict[str, Any] = (
+        from_file | dict(os.environ) | {k: v for k, v in (flags or {}).items() if v is not None}
+    )
+    problems: list[Problem] = []
+    out: dict[type[Settings], Settings] = {}
+    for group in groups:
+        try:
+            out[group] = group(**_values_of(group, given, problems))
+        except ValidationError as exc:
+            problems += [_problem(group, dict(error)) for error in exc.errors()]
+    if problems:
+        raise SettingsError(problems)
+    return Loaded(out)
+
+
+def _values_of(group: type[Settings], given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field, info in group.model_fields.items():
+        name = group.env_name(field)
+        aliases = info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else []
+        for key in [name, *map(str, aliases)]:
+            if key in given and given[key] != "":
+                values[field] = given[key]
+        if not group.is_secret(field) or f"{name}_FILE" not in given:
+            continue
+        file = Path(str(given[f"{name}_FILE"]))
+        try:
+            values[field] = file.read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as exc:
+            why = getattr(exc, "strerror", None) or "not text"
+            problems.append(
+                Problem(f"{name}_FILE", str(file), f"expected a readable file with the secret: {why}")
+            )
+    return values
+
+
+def _problem(group: type[Settings], error: dict[str, Any]) -> Problem:
+    field = str(error["loc"][0]) if error["loc"] else next(iter(group.model_fields))
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message.replace("Input should be", "expected")
+    if not message.startswith("expected"):
+        message = f"expected {group.model_fields[field].description}: {message}" if error["loc"] else message
+    value = error.get("input")
+    if isinstance(value, dict):
+        value = value.get(field, "")
+    shown = MASK if group.is_secret(field) and value else str(value)
+    return Problem(group.env_name(field), shown, message)
+
+
+def _without_password(text: str) -> str:
+    if "://" not in text or "@" not in text:
+        return text
+    parts = urlsplit(text)
+    return text.replace(f":{parts.password}@", f":{MASK}@") if parts.password else text
+
+
+def _spread_url(text: str) -> dict[str, Any] | None:
+    """Return what a broker URL sets, or None if it is not one."""
+    schemes = {"mqtt": (1883, "tcp", False), "mqtts": (8883, "tcp", True)}
+    schemes |= {"ws": (80, "websockets", False), "wss": (443, "websockets", True)}
+    try:
+        parts = urlsplit(text)
+        default_port, transport, tls = schemes[parts.scheme]
+        port = parts.port or default_port
+    except (ValueError, KeyError):
+        return None
+    if not parts.hostname:
+        return None
+    out: dict[str, Any] = {"host": parts.hostname, "port": port, "transport": transport, "tls": tls}
+    if parts.username:
+        out["username"] = unquote(parts.username)
+    if parts.password:
+        out["password"] = unquote(parts.password)
+    return out

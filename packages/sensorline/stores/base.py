@@ -1,0 +1,123 @@
+"""What every store promises. `tests/contract` holds the suite that each one must pass.
+
+A writer belongs to one ingest process, a reader to any number of others; they meet only in the database.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from sensorline.reading import Batch, Committed, DeadLetter, DeviceFacts, Receipt, Series
+
+
+class Columns(msgspec.Struct, gc=False):
+    """Buckets of one series in order of time. `bucket_ns` 0 says that each is a single reading (n is 1).
+
+    `start_ns` holds the buckets' starts. A bucket without readings is absent: that is a gap. The lists have one length.
+    """
+
+    bucket_ns: int
+    start_ns: list[int]
+    min: list[float]
+    mean: list[float]
+    max: list[float]
+    n: list[int]
+
+
+class SeriesInfo(msgspec.Struct, frozen=True, gc=False):
+    """A series, its newest reading, and what is known of how to show it."""
+
+    series: Series
+    unit: str | None
+    name: str | None
+    time_ns: int
+    value: float
+
+
+class DeviceInfo(msgspec.Struct, frozen=True, gc=False):
+    """A device and the time of its newest reading, or None while it has none."""
+
+    facts: DeviceFacts
+    last_seen_ns: int | None
+
+
+class WriterState(msgspec.Struct, frozen=True, gc=False):
+    """What a writer would like to tell people: readings, dead letters and rollup windows still to do."""
+
+    readings: int
+    dead_letters: int
+    dirty_windows: int
+
+
+class StoreWriter(Protocol):
+    """Makes batches durable. Used by one thread of one process."""
+
+    def commit(self, batch: Batch) -> Committed:
+        """Make a batch durable, as a whole: after it returns, a kill of anything loses nothing.
+
+        A series' time is its key: the same value at the same time again is `repeated` and changes nothing; a
+        different value is kept one or more nanoseconds later. Raises StoreUnavailable when nothing of it was stored;
+        the same batch may be given again at any time.
+        """
+        ...
+
+    def receipts(self) -> Sequence[Receipt]:
+        """Return the newest receipts (at most 32,768), oldest first: what a broker may send again after a restart."""
+        ...
+
+    def maintain(self, now_ns: int) -> bool:
+        """Do one short step of upkeep (rollups, retention); True if there is more to do at once."""
+        ...
+
+    def state(self) -> WriterState:
+        """Return counts for people."""
+        ...
+
+    def close(self) -> None:
+        """Close in order; what was committed is durable without it."""
+        ...
+
+
+class StoreReader(Protocol):
+    """Answers questions while a writer in another process goes on. Not for use by two threads at once."""
+
+    def query(self, series: Series, start_ns: int, end_ns: int, max_points: int) -> Columns:
+        """Return at most `max_points` buckets of start_ns ≤ time < end_ns: single readings when they fit.
+
+        Buckets are aligned to multiples of their width since 1970 and hold their whole window, so the first and the
+        last may reach over the range's ends. Any range costs about the same. An unknown series has no buckets. Raises QueryError for an empty range or max_points outside 1 … 10,000.
+        """
+        ...
+
+    def latest(self) -> list[SeriesInfo]:
+        """Return every series with its newest reading, ordered by device and metric."""
+        ...
+
+    def devices(self) -> list[DeviceInfo]:
+        """Return every device that has readings or facts, ordered by name."""
+        ...
+
+    def export(self, series: Series, start_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
+        """Yield every reading (time_ns, value) of start_ns ≤ time < end_ns in order, in bounded memory."""
+        ...
+
+    def close(self) -> None:
+        """Release the connection."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """The rejected messages that a store keeps."""
+
+    def list(self, limit: int, before_id: int | None = None) -> list[DeadLetter]:
+        """Return the newest dead letters, newest first; with `before_id` the ones older than that."""
+        ...
+
+    def get(self, dead_letter_id: int) -> DeadLetter | None:
+        """Return one dead letter whole, or None."""
+        ...
+
+    def drop(self, dead_letter_ids: Sequence[int] | None) -> int:
+        """Delete the given dead letters, or all with None; return how many there were."""
+        ...

@@ -1,0 +1,91 @@
+"""Rollups and retention, in short steps between commits.
+
+A rollup row is a function of the readings in its window: it is recomputed from them whenever a commit touched the
+window, late data included, so that doing it twice changes nothing. Which windows are still to do is durable.
+"""
+
+import sqlite3
+
+from sensorline.settings import StoreSettings
+
+GRACE_S = 5
+"""A minute is rolled up this long after its end, so that stragglers of live data do not make it dirty again."""
+
+WINDOWS_PER_STEP = 500
+ROWS_PER_RETENTION_STEP = 20_000
+RETENTION_INTERVAL_NS = 600 * 10**9
+_DAY_NS = 86_400 * 10**9
+
+
+class Upkeep:
+    """One step at a time; each is a transaction of its own and may be killed at any point."""
+
+    def __init__(self, db: sqlite3.Connection, settings: StoreSettings) -> None:
+        self._db = db
+        self._settings = settings
+        self._retention_due_ns = 0
+
+    def step(self, now_ns: int) -> tuple[bool, list[tuple[int, int]]]:
+        """Return whether there is more to do at once, and the windows (series, minute number) that are done."""
+        done = self._roll_up(now_ns)
+        if done:
+            return True, done
+        if now_ns >= self._retention_due_ns:
+            if self._forget(now_ns):
+                return True, []
+            self._retention_due_ns = now_ns + RETENTION_INTERVAL_NS
+        return False, []
+
+    def _roll_up(self, now_ns: int) -> list[tuple[int, int]]:
+        before_s = now_ns // 10**9 - 60 - GRACE_S
+        windows = self._db.execute(
+            "SELECT series_id, start_s FROM dirty_minute WHERE start_s <= ? LIMIT ?",
+            (before_s, WINDOWS_PER_STEP),
+        ).fetchall()
+        if not windows:
+            return []
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany(
+            "INSERT OR REPLACE INTO rollup_minute SELECT ?1, ?2, min(value), max(value), sum(value), count(*) FROM reading"
+            " WHERE series_id = ?1 AND time_ns >= ?2 * 1000000000 AND time_ns < (?2 + 60) * 1000000000 GROUP BY series_id",
+            windows,
+        )
+        hours = sorted({(series_id, start_s - start_s % 3600) for series_id, start_s in windows})
+        self._db.executemany(
+            "INSERT OR REPLACE INTO rollup_hour SELECT ?1, ?2, min(min), max(max), coalesce(sum(sum), 0), sum(n) FROM rollup_minute"
+            " WHERE series_id = ?1 AND start_s >= ?2 AND start_s < ?2 + 3600 GROUP BY series_id",
+            hours,
+        )
+        self._db.executemany("DELETE FROM dirty_minute WHERE series_id = ? AND start_s = ?", windows)
+        self._db.execute("COMMIT")
+        return [(series_id, start_s // 60) for series_id, start_s in windows]
+
+    def _forget(self, now_ns: int) -> bool:
+        """Delete what is older than its retention; True if a step was full and more may be left."""
+        s = self._settings
+        more = False
+        # Whole hours only: an hour's rollup is recomputed from its minutes and a minute's from its readings, so what
+        # a rollup was made of goes together, and after the rollup was made.
+        for table, column, days, unit_ns in (
+            ("reading", "time_ns", s.keep_raw_days, 1),
+            ("rollup_minute", "start_s", s.keep_minutes_days, 10**9),
+            ("rollup_hour", "start_s", s.keep_hours_days, 10**9),
+        ):
+            if not days:
+                continue
+            before = (int(now_ns - days * _DAY_NS) // (3600 * 10**9)) * 3600 * 10**9 // unit_ns
+            for (series_id,) in self._db.execute("SELECT id FROM series").fetchall():
+                cursor = self._db.execute(
+                    f"DELETE FROM {table} WHERE series_id = ?1 AND {column} < ?2 AND {column} < coalesce(("
+                    f"SELECT {column} FROM {table} WHERE series_id = ?1 ORDER BY {column} LIMIT 1 OFFSET {ROWS_PER_RETENTION_STEP}"
+                    f"), {2**63 - 1})",
+                    (series_id, before),
+                )
+                more = more or cursor.rowcount >= ROWS_PER_RETENTION_STEP
+        if s.keep_rejected_days:
+            self._db.execute(
+                "DELETE FROM dead_letter WHERE received_ns < ?",
+                (int(now_ns - s.keep_rejected_days * _DAY_NS),),
+            )
+        self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
+        return more

@@ -1,0 +1,1 @@
+"""Ingest: subscribe → decode → commit → acknowledge."""

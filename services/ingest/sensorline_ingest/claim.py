@@ -1,0 +1,111 @@
+"""One ingest for each store and for each broker session; a second one is told who holds it."""
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import structlog
+from sensorline import topics
+from sensorline.errors import StartupError
+from sensorline.mqtt import MqttLink
+from sensorline.settings import MqttSettings
+
+from sensorline_ingest.announcer import STATUS_INTERVAL_S, Instance
+
+log = structlog.get_logger()
+
+PROBE_TIMEOUT_S = 3.0
+
+
+class StoreLock:
+    """Holds a store for one ingest of this machine, as long as the process lives; a kill releases it."""
+
+    def __init__(self, store: Path, instance: Instance) -> None:
+        self._path = store.with_name(store.name + ".lock")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "another process"
+            self._file.close()
+            raise StartupError(
+                f"the store {store} is held by another ingest: {holder}; stop it first"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(f"pid {instance.pid} on {instance.host} since {instance.started_at}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let another ingest have the store."""
+        self._file.truncate(0)
+        self._file.close()
+
+
+def claim_session(
+    settings: MqttSettings, client_id: str, instance: Instance, stopping: Callable[[], bool]
+) -> None:
+    """Make sure that no other ingest is alive on this broker session; waits for the broker while it is away.
+
+    A status that another ingest left behind when its broker died is not a living one: it has to be renewed within two
+    heartbeats to count. Raises StartupError with who holds the session.
+    """
+    probe_topic = f"{topics.CANARY}/{client_id}-probe-{secrets.token_hex(4)}"
+    link = MqttLink(
+        settings,
+        client_id=f"{client_id}-probe-{os.getpid()}",
+        clean_session=True,
+        subscriptions=[(topics.INGEST_STATUS, 0), (probe_topic, 0)],
+    )
+    link.start()
+    try:
+        while not link.is_connected:
+            if stopping():
+                return
+            time.sleep(0.01)
+        link.publish(probe_topic, b"probe")
+        # The broker sends a retained status when we subscribe, so it is here before our own message comes back.
+        holder = _wait_for_status(link, probe_topic, PROBE_TIMEOUT_S, stopping)
+        if holder is None or _is_predecessor(holder, instance):
+            return
+        log.info("waiting_for_other_ingest", holder=holder)
+        again = _wait_for_status(link, "", 2 * STATUS_INTERVAL_S + 1, stopping)
+        if again is not None:
+            raise StartupError(
+                f"the broker session {client_id!r} is held by another ingest: pid {again.get('pid')} on"
+                f" {again.get('host')} since {again.get('started_at')}; stop it first, or set INGEST_CLIENT_ID"
+            )
+    finally:
+        link.stop(timeout_s=0.5)
+
+
+def _is_predecessor(holder: dict[str, Any], instance: Instance) -> bool:
+    # We hold the store's lock, so an ingest of this machine with this store is dead, whatever its status says.
+    return holder.get("host") == instance.host and holder.get("store") == instance.store
+
+
+def _wait_for_status(
+    link: MqttLink, until_topic: str, timeout_s: float, stopping: Callable[[], bool]
+) -> dict[str, Any] | None:
+    """Return the instance of a running ingest's status, or None when `until_topic` or the deadline comes first."""
+    deadline_s = time.monotonic() + timeout_s
+    found: dict[str, Any] | None = None
+    while time.monotonic() < deadline_s and not stopping():
+        arrivals = link.take(0.1)
+        for topic, payload, *_ in arrivals.messages if arrivals else ():
+            if topic.decode() == until_topic:
+                return found
+            try:
+                body = msgspec.json.decode(payload)
+                found = body["instance"] if body["state"] not in ("offline", "stopped") else None
+            except (msgspec.DecodeError, KeyError, TypeError):
+                continue
+        if found is not None and not until_topic:
+            return found
+    return found

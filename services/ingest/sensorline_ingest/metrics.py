@@ -1,0 +1,69 @@
+"""Everything that ingest counts, declared once."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+# A second series for each counter, with the time at which it was made, would double the page and tell nobody anything.
+disable_created_metrics()
+
+
+class IngestMetrics:
+    """Ingest's metrics in a registry of their own, so that two ingests in one test do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.messages = Counter(
+            "sensorline_ingest_messages_received", "Messages taken from the broker", registry=r
+        )
+        self.duplicates = Counter(
+            "sensorline_ingest_messages_repeated",
+            "Messages sent again by the broker that were stored before",
+            registry=r,
+        )
+        self.dropped_qos0 = Gauge(
+            "sensorline_ingest_messages_dropped_qos0",
+            "QoS 0 messages dropped because the store was slower",
+            registry=r,
+        )
+        self.stored = Counter(
+            "sensorline_ingest_readings_stored", "Readings stored for the first time", registry=r
+        )
+        self.repeated = Counter(
+            "sensorline_ingest_readings_repeated", "Readings that were stored before", registry=r
+        )
+        self.shifted = Counter(
+            "sensorline_ingest_readings_shifted",
+            "Readings kept 1 ns or more later, their time being taken",
+            registry=r,
+        )
+        self.state = Counter(
+            "sensorline_ingest_readings_state",
+            "Retained values without a time: shown, not stored",
+            registry=r,
+        )
+        self.rejected = Counter(
+            "sensorline_ingest_messages_rejected", "Messages kept as dead letters", ["reason"], registry=r
+        )
+        self.ignored = Counter(
+            "sensorline_ingest_members_ignored",
+            "Members of objects that are no readings by the rules",
+            registry=r,
+        )
+        self.commit_seconds = Histogram(
+            "sensorline_ingest_commit_seconds",
+            "Time to make a batch durable",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+            registry=r,
+        )
+        self.commit_failures = Counter(
+            "sensorline_ingest_commit_failures", "Commits that failed and were tried again", registry=r
+        )
+        self.waiting = Gauge(
+            "sensorline_ingest_messages_waiting", "Messages received and not yet committed", registry=r
+        )
+        self.dirty_windows = Gauge(
+            "sensorline_ingest_rollup_windows_waiting", "Rollup minutes to recompute", registry=r
+        )
+        self.connected = Gauge(
+            "sensorline_ingest_broker_connected", "1 while the broker session is open", registry=r
+        )

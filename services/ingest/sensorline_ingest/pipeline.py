@@ -1,0 +1,128 @@
+"""One batch's way: decoded, made durable, announced. What is acknowledged afterwards is the caller's list, whole."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+from sensorline import topics
+from sensorline.decoders import Decoders
+from sensorline.errors import Rejected
+from sensorline.mqtt import RawMessage
+from sensorline.mqtt.arrivals import FLAG_DUP, FLAG_RETAIN
+from sensorline.reading import Batch, DeadLetter, Reading, Receipt
+from sensorline.stores.base import StoreWriter
+
+from sensorline_ingest.cardinality import Cardinality
+from sensorline_ingest.metrics import IngestMetrics
+from sensorline_ingest.receipts import Receipts, digest
+
+log = structlog.get_logger()
+
+
+class Totals(msgspec.Struct):
+    """What this store has seen: readings and dead letters since it was made, repetitions since this start."""
+
+    stored: int
+    rejected: int
+    repeated: int = 0
+
+
+class Pipeline:
+    """Decodes messages into a batch and commits it. Used by one thread."""
+
+    def __init__(
+        self, decoders: Decoders, writer: StoreWriter, cardinality: Cardinality, metrics: IngestMetrics
+    ) -> None:
+        self._decoders = decoders
+        self._writer = writer
+        self._cardinality = cardinality
+        self._metrics = metrics
+        self._receipts = Receipts(writer.receipts())
+        state = writer.state()
+        self.totals = Totals(state.readings, state.dead_letters)
+
+    def decode(self, messages: Sequence[RawMessage]) -> Batch:
+        """Return the batch that messages amount to; what the broker sent again and we have is left out.
+
+        Never raises: whatever a message does wrong, it becomes a dead letter and the others become readings.
+        """
+        batch = Batch([], [], [], [])
+        decode = self._decoders.decode
+        for topic, payload, packet_id, flags, received_ns in messages:
+            if packet_id:
+                receipt = Receipt(packet_id, digest(topic, payload))
+                if flags & FLAG_DUP and self._receipts.has(receipt):
+                    self._metrics.duplicates.inc()
+                    continue
+                self._receipts.add(receipt)
+                batch.receipts.append(receipt)
+            if not payload and flags & FLAG_RETAIN:
+                continue
+            try:
+                decoded = decode(topic, payload, bool(flags & FLAG_RETAIN), received_ns)
+            except Rejected as exc:
+                self._reject(batch, topic, payload, received_ns, exc)
+                continue
+            except Exception as exc:
+                # A mistake of ours: it must not stop the others, and the message is kept for the day it is mended.
+                log.exception("decoder_failed", topic=topics.printable_topic(topic))
+                mistake = Rejected("decoder_error", f"{type(exc).__name__}: {exc}")
+                self._reject(batch, topic, payload, received_ns, mistake)
+                continue
+            rejects = decoded.rejects
+            for reading in decoded.readings:
+                try:
+                    self._cardinality.admit(reading.series)
+                except Rejected as exc:
+                    rejects = [*rejects, exc]
+                    continue
+                batch.readings.append(reading)
+            batch.facts += decoded.facts
+            if decoded.state:
+                self._metrics.state.inc(len(decoded.state))
+            if decoded.ignored:
+                self._metrics.ignored.inc(len(decoded.ignored))
+            if rejects:
+                more = f" (and {len(rejects) - 1} more)" if len(rejects) > 1 else ""
+                first = Rejected(rejects[0].reason, f"{rejects[0].detail}{more}")
+                self._reject(batch, topic, payload, received_ns, first)
+        return batch
+
+    def _reject(self, batch: Batch, topic: bytes, payload: bytes, received_ns: int, why: Rejected) -> None:
+        shown = topics.printable_topic(topic)
+        batch.dead_letters.append(DeadLetter(shown, payload, why.reason, why.detail[:500], received_ns))
+
+    def commit(self, batch: Batch) -> None:
+        """Make a batch durable and count it. Raises StoreUnavailable; the same batch may be given again."""
+        begun_s = time.perf_counter()
+        committed = self._writer.commit(batch)
+        metrics = self._metrics
+        metrics.commit_seconds.observe(time.perf_counter() - begun_s)
+        metrics.stored.inc(committed.stored)
+        metrics.repeated.inc(committed.repeated)
+        metrics.shifted.inc(committed.shifted)
+        self.totals.stored += committed.stored
+        self.totals.repeated += committed.repeated
+        self.totals.rejected += len(batch.dead_letters)
+        for reason, count in Counter(d.reason for d in batch.dead_letters).items():
+            metrics.rejected.labels(reason).inc(count)
+
+
+def seq_ranges(readings: Sequence[Reading]) -> dict[str, list[tuple[int, int]]]:
+    """Return for each device the sequence numbers of its readings as ascending ranges, ends included."""
+    seqs: dict[str, set[int]] = {}
+    for reading in readings:
+        if reading.seq is not None:
+            seqs.setdefault(reading.series.device, set()).add(reading.seq)
+    out: dict[str, list[tuple[int, int]]] = {}
+    for device, numbers in seqs.items():
+        ranges: list[tuple[int, int]] = []
+        for number in sorted(numbers):
+            if ranges and number == ranges[-1][1] + 1:
+                ranges[-1] = (ranges[-1][0], number)
+            else:
+                ranges.append((number, number))
+        out[device] = ranges
+    return out

@@ -1,0 +1,35 @@
+"""What the broker may send again: receipts of committed messages, the newest in memory."""
+
+import zlib
+from collections.abc import Iterable
+
+from sensorline.reading import Receipt
+
+KEPT = 32_768
+"""More than the in-flight window, and half of all packet identifiers: an identifier comes back only after a receipt
+of its earlier message is gone, because brokers count them up (MQTT 3.1.1, section 2.3.1)."""
+
+
+def digest(topic: bytes, payload: bytes) -> int:
+    """Return 64 bits that stay the same over restarts. They tell two messages with one packet identifier apart."""
+    return (zlib.crc32(payload, zlib.crc32(topic)) << 32) | zlib.adler32(payload, len(topic))
+
+
+class Receipts:
+    """The newest receipts by packet identifier."""
+
+    def __init__(self, known: Iterable[Receipt] = ()) -> None:
+        self._digests: dict[int, int] = {}
+        for receipt in known:
+            self.add(receipt)
+
+    def add(self, receipt: Receipt) -> None:
+        """Remember a message, in place of an older one with the same packet identifier."""
+        self._digests.pop(receipt.packet_id, None)
+        self._digests[receipt.packet_id] = receipt.digest
+        if len(self._digests) > KEPT:
+            del self._digests[next(iter(self._digests))]
+
+    def has(self, receipt: Receipt) -> bool:
+        """Tell whether a message that is sent again (dup flag) is one that we have."""
+        return self._digests.get(receipt.packet_id) == receipt.digest

@@ -1,0 +1,176 @@
+"""Ingest as a whole: its parts, put together, and the one loop that drives them."""
+
+import signal
+import threading
+import time
+
+import msgspec
+import structlog
+from sensorline.decoders import Decoders, TimeLimits, build_decoders
+from sensorline.errors import StoreUnavailable
+from sensorline.mqtt import MqttLink
+from sensorline.reading import Batch
+from sensorline.settings import MqttSettings, StoreSettings
+from sensorline.stores.base import StoreWriter
+from sensorline.stores.sqlite import SqliteReader, SqliteWriter
+
+from sensorline_ingest.announcer import Announcer, Instance, offline_will
+from sensorline_ingest.cardinality import Cardinality
+from sensorline_ingest.claim import StoreLock, claim_session
+from sensorline_ingest.health import HealthServer
+from sensorline_ingest.metrics import IngestMetrics
+from sensorline_ingest.pipeline import Pipeline
+from sensorline_ingest.settings import IngestSettings
+from sensorline_ingest.watchdog import Watchdog
+
+log = structlog.get_logger()
+
+IDLE_S = 0.25
+RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
+
+
+class Ingest:
+    """Runs until `stop()`: takes what has arrived, commits it, acknowledges it, tells the world."""
+
+    def __init__(self, settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings) -> None:
+        self._settings = settings
+        self._mqtt = mqtt
+        self._stopping = threading.Event()
+        self._store_problem = ""
+        self._metrics = IngestMetrics()
+        self._instance = Instance.here(str(store.path.absolute()))
+        self._lock = StoreLock(store.path, self._instance)
+        self._writer: StoreWriter = SqliteWriter(store)
+        reader = SqliteReader(store.path)
+        known = [info.series for info in reader.latest()]
+        reader.close()
+        self._decoders = _decoders(settings, store)
+        cardinality = Cardinality(known, settings.max_series, settings.max_metrics_per_device)
+        self._pipeline = Pipeline(self._decoders, self._writer, cardinality, self._metrics)
+        self._link = MqttLink(
+            mqtt,
+            client_id=settings.client_id,
+            clean_session=False,
+            subscriptions=[
+                (topic_filter, settings.qos) for topic_filter in settings.topics or self._decoders.filters
+            ],
+            will=offline_will(self._instance),
+            canary=True,
+        )
+        self._announcer = Announcer(self._link, self._instance)
+        self._watchdog = Watchdog(self._link.check_alive)
+        self._health = HealthServer(
+            settings.http_host, settings.http_port, self._metrics.registry, self.checks
+        )
+
+    @property
+    def health_port(self) -> int:
+        """The port of /healthz, /readyz and /metrics."""
+        return self._health.port
+
+    def stop(self) -> None:
+        """Ask the loop to finish: what was taken is committed and acknowledged first. Safe in a signal handler."""
+        self._stopping.set()
+
+    def checks(self) -> dict[str, str]:
+        """Return what readiness depends on: `ok`, or what is wrong in words."""
+        broker = "ok" if self._link.is_connected else self._link.refusal or "not connected yet"
+        return {"broker": broker, "store": self._store_problem or "ok"}
+
+    def run(self) -> None:
+        """Work until stopped. Raises StartupError when another ingest holds the session."""
+        try:
+            claim_session(self._mqtt, self._settings.client_id, self._instance, self._stopping.is_set)
+            self._link.start()
+            self._watchdog.start()
+            try:
+                self._loop()
+            finally:
+                self._watchdog.stop()
+                self._tell_status("stopped", at_once=True)
+                self._link.stop()
+        finally:
+            self._health.stop()
+            self._writer.close()
+            self._lock.release()
+
+    def _loop(self) -> None:
+        generation = 0
+        upkeep_due_s = 0.0
+        linger_s = self._settings.linger_ms / 1000
+        while not self._stopping.is_set():
+            self._watchdog.pulse()
+            arrivals = self._link.take(IDLE_S, self._settings.batch_max, linger_s)
+            if arrivals is not None:
+                self._metrics.messages.inc(len(arrivals.messages))
+                batch = self._pipeline.decode(arrivals.messages)
+                if not self._commit(batch):
+                    return
+                self._link.ack(arrivals)
+                self._announcer.committed(batch)
+            now_s = time.monotonic()
+            if now_s >= upkeep_due_s and not self._upkeep():
+                upkeep_due_s = now_s + IDLE_S
+            self._tell_status("running", at_once=generation != self._link.generation)
+            generation = self._link.generation
+
+    def _commit(self, batch: Batch) -> bool:
+        """Commit, for as long as it takes; False if the service is to stop first (then nothing is acknowledged)."""
+        wait_s = RETRY_FIRST_S
+        while True:
+            try:
+                self._pipeline.commit(batch)
+            except StoreUnavailable as exc:
+                self._metrics.commit_failures.inc()
+                if str(exc) != self._store_problem:
+                    self._store_problem = str(exc)
+                    log.error(
+                        "store_unavailable",
+                        detail=f"{exc}; holding and trying again",
+                        messages=len(batch.receipts),
+                    )
+                self._watchdog.pulse()
+                self._tell_status("store_unavailable")
+                if self._stopping.wait(wait_s):
+                    return False
+                wait_s = min(wait_s * 2, RETRY_LAST_S)
+                continue
+            if self._store_problem:
+                log.info("store_available_again")
+                self._store_problem = ""
+            return True
+
+    def _upkeep(self) -> bool:
+        """Do a step of upkeep; True if there is more to do at once."""
+        try:
+            more = self._writer.maintain(time.time_ns())
+        except StoreUnavailable as exc:
+            # The next commit meets the same trouble and says so; upkeep comes again.
+            log.debug("upkeep_failed", detail=str(exc))
+            return False
+        return more
+
+    def _tell_status(self, state: str, at_once: bool = False) -> None:
+        metrics = self._metrics
+        metrics.waiting.set(self._link.waiting_count)
+        metrics.connected.set(self._link.is_connected)
+        metrics.dropped_qos0.set(self._link.dropped_qos0)
+        totals = msgspec.structs.asdict(self._pipeline.totals)
+        facts = {"store": "sqlite", "backlog": self._link.waiting_count, **totals}
+        self._announcer.status(state, facts, at_once=at_once)
+
+
+def _decoders(settings: IngestSettings, store: StoreSettings) -> Decoders:
+    # An hour less than the retention, so that a late reading never finds the readings around it already deleted.
+    max_age_s = max(store.keep_raw_days * 86_400 - 3_600, 3_600) if store.keep_raw_days else 0.0
+    return build_decoders(TimeLimits(settings.max_future_s, max_age_s))
+
+
+def run(settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings) -> None:
+    """Run ingest in this process until SIGTERM or SIGINT. Raises StartupError, StoreUnavailable or StoreTooNew."""
+    ingest = Ingest(settings, mqtt, store)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ingest.stop())
+    log.info("ingest_started", store=str(store.path), health_port=ingest.health_port)
+    ingest.run()
+    log.info("ingest_stopped")
