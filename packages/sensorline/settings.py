@@ -65,21 +65,30 @@ class Settings(BaseSettings):
         """Tell whether a field's value is masked wherever settings are shown, and may come from a file."""
         return "SecretStr" in str(cls.model_fields[field].annotation)
 
+    @classmethod
+    def default_text(cls, field: str) -> str:
+        """Return a default as it would be written; a computed one in words, in parentheses."""
+        info = cls.model_fields[field]
+        if info.default_factory is not None:
+            return "(from this machine)"
+        return _as_text(info.default)
+
     def shown(self) -> dict[str, str]:
         """Return every setting by its name in the environment, as text, secrets masked."""
-        out = {}
-        for field in type(self).model_fields:
-            value = getattr(self, field)
-            if isinstance(value, SecretStr):
-                text = MASK if value.get_secret_value() else ""
-            elif isinstance(value, tuple):
-                text = ",".join(map(str, value))
-            elif isinstance(value, bool):
-                text = str(value).lower()
-            else:
-                text = "" if value is None else str(value)
-            out[self.env_name(field)] = _without_password(text)
-        return out
+        return {
+            self.env_name(field): _without_password(_as_text(getattr(self, field)))
+            for field in type(self).model_fields
+        }
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 class MqttSettings(Settings):

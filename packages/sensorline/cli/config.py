@@ -1,5 +1,6 @@
-"""`sensorline config`: what is in force."""
+"""`sensorline config`: what is in force, and what can be set."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -19,9 +20,44 @@ def all_groups() -> list[type[Settings]]:
 
 @click.command()
 @mqtt_options
-def config(**arguments: Any) -> None:
+@click.option("--as-markdown", "form", flag_value="markdown", help="Print docs/settings.md instead.")
+@click.option("--as-env-example", "form", flag_value="env", help="Print .env.example instead.")
+def config(form: str | None, **arguments: Any) -> None:
     """Print every setting in force, secrets masked."""
+    if form is not None:
+        for line in _markdown() if form == "markdown" else _env_example():
+            click.echo(line)
+        return
     for settings in load(*all_groups(), flags=flags(arguments)):
         click.echo(f"# {settings.title}")
         for name, value in settings.shown().items():
             click.echo(f"{name}={value}")
+
+
+def _markdown() -> Iterator[str]:
+    yield "# Settings"
+    yield ""
+    yield "Made by `sensorline config --as-markdown`; a test compares the two."
+    yield ""
+    yield "Every setting is an environment variable, or a line in `.env` in the working directory. Precedence: command-line"
+    yield "flag, environment, `.env`, default. A secret can be read from a file: `MQTT_PASSWORD_FILE=/run/secrets/mqtt` stands"
+    yield "for `MQTT_PASSWORD`. `sensorline config` prints what is in force, secrets masked. With a bad setting nothing starts:"
+    yield "all of them are listed, with name, value and what was expected, and the exit code is 2."
+    for group in all_groups():
+        yield f"\n## {group.title}\n"
+        yield "| setting | default | meaning |"
+        yield "| --- | --- | --- |"
+        for field, info in group.model_fields.items():
+            secret = " (secret)" if group.is_secret(field) else ""
+            default = group.default_text(field)
+            shown = f"`{default}`" if default and not default.startswith("(") else default
+            yield f"| `{group.env_name(field)}` | {shown} | {info.description}{secret} |"
+
+
+def _env_example() -> Iterator[str]:
+    yield "# Copy to .env and take the # from the lines that you change. docs/settings.md says more."
+    for group in all_groups():
+        yield f"\n# {group.title}"
+        for field in group.model_fields:
+            default = group.default_text(field)
+            yield f"#{group.env_name(field)}={'' if default.startswith('(') else default}"

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 # A second series for each counter, with the time at which it was made, would double the page and tell nobody anything.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client leaves it without annotations
 
 
 class IngestMetrics:
