@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
+
 from sensorline import __version__, topics
 from sensorline.mqtt import Will
 from sensorline.reading import Batch, DeadLetter
-
-from sensorline_ingest.pipeline import seq_ranges
+from sensorline_ingest.confirmations import durable_seqs
 
 STATUS_INTERVAL_S = 5.0
 PREVIEW_CHARS = 200
@@ -58,7 +58,7 @@ class Announcer:
 
     def committed(self, batch: Batch) -> None:
         """Confirm the batch's sequence numbers and announce its rejects."""
-        for device, ranges in seq_ranges(batch.readings).items():
+        for device, ranges in durable_seqs(batch).items():
             self._publisher.publish(topics.acks_topic(device), _encode({"stored": ranges}))
         for dead_letter in batch.dead_letters:
             self._publisher.publish(

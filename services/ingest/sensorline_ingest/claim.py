@@ -10,11 +10,11 @@ from typing import IO, Any
 
 import msgspec
 import structlog
+
 from sensorline import topics
 from sensorline.errors import StartupError
 from sensorline.mqtt import MqttLink
 from sensorline.settings import MqttSettings
-
 from sensorline_ingest.announcer import STATUS_INTERVAL_S, Instance
 
 log = structlog.get_logger()

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 import structlog
+
 from sensorline import topics
 from sensorline.decoders import Decoders
 from sensorline.errors import Rejected
 from sensorline.mqtt import RawMessage
 from sensorline.mqtt.arrivals import FLAG_DUP, FLAG_RETAIN
-from sensorline.reading import Batch, DeadLetter, Reading, Receipt
+from sensorline.reading import Batch, DeadLetter, Receipt
 from sensorline.stores.base import StoreWriter
-
 from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.metrics import IngestMetrics
 from sensorline_ingest.receipts import Receipts, digest
@@ -108,21 +108,3 @@ class Pipeline:
         self.totals.rejected += len(batch.dead_letters)
         for reason, count in Counter(d.reason for d in batch.dead_letters).items():
             metrics.rejected.labels(reason).inc(count)
-
-
-def seq_ranges(readings: Sequence[Reading]) -> dict[str, list[tuple[int, int]]]:
-    """Return for each device the sequence numbers of its readings as ascending ranges, ends included."""
-    seqs: dict[str, set[int]] = {}
-    for reading in readings:
-        if reading.seq is not None:
-            seqs.setdefault(reading.series.device, set()).add(reading.seq)
-    out: dict[str, list[tuple[int, int]]] = {}
-    for device, numbers in seqs.items():
-        ranges: list[tuple[int, int]] = []
-        for number in sorted(numbers):
-            if ranges and number == ranges[-1][1] + 1:
-                ranges[-1] = (ranges[-1][0], number)
-            else:
-                ranges.append((number, number))
-        out[device] = ranges
-    return out

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 import structlog
+
 from sensorline.decoders import Decoders, TimeLimits, build_decoders
 from sensorline.errors import StoreUnavailable
 from sensorline.mqtt import MqttLink
@@ -13,7 +14,6 @@ from sensorline.reading import Batch
 from sensorline.settings import MqttSettings, StoreSettings
 from sensorline.stores.base import StoreWriter
 from sensorline.stores.sqlite import SqliteReader, SqliteWriter
-
 from sensorline_ingest.announcer import Announcer, Instance, offline_will
 from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.claim import StoreLock, claim_session

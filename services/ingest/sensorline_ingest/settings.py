@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
+
 from sensorline.settings import Settings
 
 
