@@ -11,11 +11,12 @@ from sensorline.settings import LogSettings, MqttSettings, Settings, StoreSettin
 
 def all_groups() -> list[type[Settings]]:
     """Return every group of settings, in the order of docs/settings.md."""
+    from sensorline.up.settings import UpSettings
     from sensorline_ingest.settings import IngestSettings
     from sensorline_node.settings import NodeSettings
     from sensorline_web.settings import WebSettings
 
-    return [MqttSettings, StoreSettings, IngestSettings, WebSettings, NodeSettings, LogSettings]
+    return [MqttSettings, StoreSettings, IngestSettings, WebSettings, NodeSettings, UpSettings, LogSettings]
 
 
 @click.command()

@@ -33,13 +33,14 @@ class Instance(msgspec.Struct, frozen=True):
     host: str
     pid: int
     store: str
+    session: str
     started_at: str
 
     @staticmethod
-    def here(store: str) -> "Instance":
-        """Return this process."""
+    def here(store: str, session: str) -> "Instance":
+        """Return this process, which writes `store` and wants the broker session of the client id `session`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return Instance(socket.gethostname(), os.getpid(), store, now)
+        return Instance(socket.gethostname(), os.getpid(), store, session, now)
 
 
 def offline_will(instance: Instance) -> Will:

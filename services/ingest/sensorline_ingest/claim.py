@@ -48,14 +48,14 @@ class StoreLock:
         self._file.close()
 
 
-def claim_session(
-    settings: MqttSettings, client_id: str, instance: Instance, stopping: Callable[[], bool]
-) -> None:
+def claim_session(settings: MqttSettings, instance: Instance, stopping: Callable[[], bool]) -> None:
     """Make sure that no other ingest is alive on this broker session; waits for the broker while it is away.
 
     A status that another ingest left behind when its broker died is not a living one: it has to be renewed within two
-    heartbeats to count. Raises StartupError with who holds the session.
+    heartbeats to count. An ingest of another session may work beside us; its status may hide the one that we look for,
+    so then too we wait for two heartbeats. Raises StartupError with who holds the session.
     """
+    client_id = instance.session
     probe_topic = f"{topics.CANARY}/{client_id}-probe-{secrets.token_hex(4)}"
     link = MqttLink(
         settings,
@@ -71,41 +71,56 @@ def claim_session(
             time.sleep(0.01)
         link.publish(probe_topic, b"probe")
         # The broker sends a retained status when we subscribe, so it is here before our own message comes back.
-        holder = _wait_for_status(link, probe_topic, PROBE_TIMEOUT_S, stopping)
-        if holder is None or _is_predecessor(holder, instance):
+        seen = _statuses(link, PROBE_TIMEOUT_S, stopping, until=lambda topic, _: topic == probe_topic)
+        if not seen or _is_predecessor(seen[-1], instance):
             return
-        log.info("waiting_for_other_ingest", holder=holder)
-        again = _wait_for_status(link, "", 2 * STATUS_INTERVAL_S + 1, stopping)
-        if again is not None:
+        log.info("waiting_for_other_ingest", other=seen[-1])
+        again = _statuses(
+            link, 2 * STATUS_INTERVAL_S + 1, stopping, until=lambda _, other: _holds(other, client_id)
+        )
+        if again and _holds(again[-1], client_id):
+            holder = again[-1]
             raise StartupError(
-                f"the broker session {client_id!r} is held by another ingest: pid {again.get('pid')} on"
-                f" {again.get('host')} since {again.get('started_at')}; stop it first, or set INGEST_CLIENT_ID"
+                f"the broker session {client_id!r} is held by another ingest: pid {holder.get('pid')} on"
+                f" {holder.get('host')} since {holder.get('started_at')}; stop it first, or set INGEST_CLIENT_ID"
             )
     finally:
         link.stop(timeout_s=0.5)
 
 
-def _is_predecessor(holder: dict[str, Any], instance: Instance) -> bool:
+def _is_predecessor(other: dict[str, Any], instance: Instance) -> bool:
     # We hold the store's lock, so an ingest of this machine with this store is dead, whatever its status says.
-    return holder.get("host") == instance.host and holder.get("store") == instance.store
+    return other.get("host") == instance.host and other.get("store") == instance.store
 
 
-def _wait_for_status(
-    link: MqttLink, until_topic: str, timeout_s: float, stopping: Callable[[], bool]
-) -> dict[str, Any] | None:
-    """Return the instance of a running ingest's status, or None when `until_topic` or the deadline comes first."""
+def _holds(other: dict[str, Any] | None, client_id: str) -> bool:
+    return other is not None and other.get("session") == client_id
+
+
+def _statuses(
+    link: MqttLink,
+    timeout_s: float,
+    stopping: Callable[[], bool],
+    until: Callable[[str, dict[str, Any] | None], bool],
+) -> list[dict[str, Any]]:
+    """Return the instances that said that they run, until `until(topic, instance)` is true or the time is over."""
     deadline_s = time.monotonic() + timeout_s
-    found: dict[str, Any] | None = None
+    seen: list[dict[str, Any]] = []
     while time.monotonic() < deadline_s and not stopping():
         arrivals = link.take(0.1)
         for topic, payload, *_ in arrivals.messages if arrivals else ():
-            if topic.decode() == until_topic:
-                return found
-            try:
-                body = msgspec.json.decode(payload)
-                found = body["instance"] if body["state"] not in ("offline", "stopped") else None
-            except (msgspec.DecodeError, KeyError, TypeError):
-                continue
-        if found is not None and not until_topic:
-            return found
-    return found
+            instance = _running_instance(payload)
+            if instance is not None:
+                seen.append(instance)
+            if until(topic.decode(), instance):
+                return seen
+    return seen
+
+
+def _running_instance(status: bytes) -> dict[str, Any] | None:
+    try:
+        body = msgspec.json.decode(status)
+        instance = None if body["state"] in ("offline", "stopped") else body["instance"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None
+    return instance if isinstance(instance, dict) else None

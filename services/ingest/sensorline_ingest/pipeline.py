@@ -20,6 +20,9 @@ from sensorline_ingest.receipts import Receipts, digest
 
 log = structlog.get_logger()
 
+OWN_TOPICS = (f"{topics.ACKS}/".encode(), b"sensorline/")
+"""What ingest itself publishes. With a subscription such as `#` it comes back: a reject must not beget a reject."""
+
 
 class Totals(msgspec.Struct):
     """What this store has seen: readings and dead letters since it was made, repetitions since this start."""
@@ -58,7 +61,7 @@ class Pipeline:
                     continue
                 self._receipts.add(receipt)
                 batch.receipts.append(receipt)
-            if not payload and flags & FLAG_RETAIN:
+            if (not payload and flags & FLAG_RETAIN) or topic.startswith(OWN_TOPICS):
                 continue
             try:
                 decoded = decode(topic, payload, bool(flags & FLAG_RETAIN), received_ns)

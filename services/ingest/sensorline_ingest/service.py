@@ -38,7 +38,7 @@ class Ingest:
         self._stopping = threading.Event()
         self._store_problem = ""
         self._metrics = IngestMetrics()
-        self._instance = Instance.here(str(store.path.absolute()))
+        self._instance = Instance.here(str(store.path.absolute()), settings.client_id)
         self._lock = StoreLock(store.path, self._instance)
         self._writer: StoreWriter = SqliteWriter(store)
         reader = SqliteReader(store.path)
@@ -80,7 +80,7 @@ class Ingest:
     def run(self) -> None:
         """Work until stopped. Raises StartupError when another ingest holds the session."""
         try:
-            claim_session(self._mqtt, self._settings.client_id, self._instance, self._stopping.is_set)
+            claim_session(self._mqtt, self._instance, self._stopping.is_set)
             self._link.start()
             self._watchdog.start()
             try:
@@ -155,6 +155,7 @@ class Ingest:
         metrics.waiting.set(self._link.waiting_count)
         metrics.connected.set(self._link.is_connected)
         metrics.dropped_qos0.set(self._link.dropped_qos0)
+        metrics.dirty_windows.set(self._writer.waiting_windows)
         totals = msgspec.structs.asdict(self._pipeline.totals)
         facts = {"store": "sqlite", "backlog": self._link.waiting_count, **totals}
         self._announcer.status(state, facts, at_once=at_once)

@@ -1,0 +1,1 @@
+"""`sensorline up`: broker, ingest, web and a sensor node on one machine, under one supervisor."""

@@ -1,0 +1,28 @@
+"""A supervisor of stand-in services in a process of its own, run by test_supervisor.py.
+
+Usage: python stand_in.py JSON, a list of [name, Python source, keyword arguments of Service].
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+from sensorline.up.console import Console
+from sensorline.up.services import Check, Service
+from sensorline.up.supervisor import Supervisor
+
+
+def main() -> int:
+    services = []
+    for name, source, options in json.loads(sys.argv[1]):
+        if "port" in options:
+            options["ready"] = Check("127.0.0.1", options.pop("port"))
+        argv = tuple(options.pop("argv", (sys.executable, "-c", source)))
+        services.append(Service(name, argv, env=os.environ | {"PYTHONUNBUFFERED": "1"}, **options))
+    console = Console(sys.stdout.buffer, [service.name for service in services])
+    return asyncio.run(Supervisor(services, console, lambda: console.say("all ready"), late_s=0.5).run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
