@@ -99,7 +99,7 @@ def _measure_page(port: int, url: str) -> list[float]:
                 sent_ms.append(time.time_ns() // 10**6)
                 client.publish("sensors/bench/probe", f'{{"value":{n},"ts":{sent_ms[-1]}}}')
                 time.sleep(random.uniform(0.1, 0.4))
-            page.wait_for_function(f"window.benchSeen.has({sent_ms[-1]})")
+            page.wait_for_function(f"() => window.benchSeen.has({sent_ms[-1]})")
             seen = dict(page.evaluate("[...window.benchSeen]"))
             browser.close()
     finally:

@@ -1,0 +1,64 @@
+// Which window of time the charts show: a range that slides with the server's clock, or holds still while paused.
+import { rangeById } from "./ranges.js";
+
+export class Timeline {
+  /** Readings that came while paused. */
+  missed = 0;
+  #clock;
+  #pausedAt = null;
+  #range;
+  #shown;
+
+  constructor(clock, rangeId) {
+    this.#clock = clock;
+    this.#range = rangeById(rangeId);
+    this.#shown = this.#range;
+  }
+
+  /** The range asked for. */
+  get range() {
+    return this.#range;
+  }
+
+  /** The range on the charts: the former one until the first history of a new range is there. */
+  get shown() {
+    return this.#shown;
+  }
+
+  get paused() {
+    return this.#pausedAt !== null;
+  }
+
+  setRange(id) {
+    this.#range = rangeById(id);
+  }
+
+  /** History of the asked-for range is there: show it. */
+  arrived() {
+    this.#shown = this.#range;
+  }
+
+  pause() {
+    this.#pausedAt = this.#clock.now();
+    this.missed = 0;
+  }
+
+  resume() {
+    this.#pausedAt = null;
+    this.missed = 0;
+  }
+
+  /** The window to draw for charts that are `widthPx` wide: moves by whole pixels, so that lines do not shimmer. */
+  window(widthPx) {
+    const pixel = this.#shown.ms / Math.max(1, widthPx);
+    const to = this.#pausedAt ?? Math.ceil(this.#clock.now() / pixel) * pixel;
+    return { from: to - this.#shown.ms, to, pixel };
+  }
+
+  /** The span to ask the API for. */
+  span() {
+    if (this.#pausedAt === null) return { from: `now-${this.#range.id}`, to: "now" };
+    const to = Math.round(this.#pausedAt);
+    return { from: to - this.#range.ms, to };
+  }
+}

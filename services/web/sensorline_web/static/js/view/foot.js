@@ -1,0 +1,37 @@
+// The footer: how fine the lines are, and how ingest fares.
+import { width } from "../format.js";
+import { el } from "./dom.js";
+
+const count = new Intl.NumberFormat("en");
+
+export class Foot {
+  #text = "";
+
+  constructor(root) {
+    this.root = root;
+  }
+
+  /** `buckets`: the widths in force (ms; 0 for raw readings); `ingest`: the last status JSON of ingest, or null. */
+  render(buckets, ingest) {
+    const parts = [resolution(buckets)];
+    if (ingest) {
+      const state = typeof ingest.state === "string" ? ingest.state : "unknown";
+      parts.push(`Ingest ${state}`);
+      for (const name of ["stored", "rejected", "backlog"]) {
+        if (Number.isFinite(ingest[name]) && (name !== "backlog" || ingest[name] > 0)) parts.push(`${count.format(ingest[name])} ${name}`);
+      }
+    }
+    parts.push(`Times in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`);
+    const text = parts.filter(Boolean).join("\n");
+    if (text === this.#text) return;
+    this.#text = text;
+    this.root.replaceChildren(...parts.filter(Boolean).map((part) => el("span", { text: part })));
+  }
+}
+
+function resolution(buckets) {
+  const widths = [...new Set(buckets)].sort((a, b) => a - b);
+  if (widths.length === 0) return "";
+  const words = widths.map((ms) => (ms === 0 ? "every reading" : `means of ${width(ms)}`));
+  return `Lines show ${words.length > 2 ? `means of up to ${width(widths.at(-1))}` : words.join(" and ")}`;
+}
