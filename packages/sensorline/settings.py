@@ -29,6 +29,9 @@ _S = TypeVar("_S", bound="Settings")
 
 MASK = "********"
 
+MAX_DAYS = 36_500
+"""A hundred years: in nanoseconds still a 64-bit integer."""
+
 
 class Settings(BaseSettings):
     """A frozen group of settings with one prefix. Subclasses set `prefix` through `model_config`."""
@@ -153,16 +156,22 @@ class StoreSettings(Settings):
 
     path: Path = Field(Path("var/sensorline.db"), description="the SQLite database; its folder is created")
     keep_raw_days: float = Field(
-        365, ge=0, description="days for which single readings are kept; 0 keeps them for ever"
+        365, ge=0, le=MAX_DAYS, description="days for which single readings are kept; 0 keeps them for ever"
     )
     keep_minutes_days: float = Field(
-        1825, ge=0, description="days for which one-minute rollups are kept; 0 keeps them for ever"
+        1825,
+        ge=0,
+        le=MAX_DAYS,
+        description="days for which one-minute rollups are kept, at least as long as readings; 0 keeps them for ever",
     )
     keep_hours_days: float = Field(
-        0, ge=0, description="days for which one-hour rollups are kept; 0 keeps them for ever"
+        0,
+        ge=0,
+        le=MAX_DAYS,
+        description="days for which one-hour rollups are kept, at least as long as minutes; 0 keeps them for ever",
     )
     keep_rejected_days: float = Field(
-        30, ge=0, description="days for which dead letters are kept; 0 keeps them for ever"
+        30, ge=0, le=MAX_DAYS, description="days for which dead letters are kept; 0 keeps them for ever"
     )
 
 
@@ -207,9 +216,14 @@ def load(
     """
     path = env_file or Path(os.environ.get("SENSORLINE_ENV_FILE", ".env"))
     from_file = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
-    given: dict[str, Any] = (
-        from_file | dict(os.environ) | {k: v for k, v in (flags or {}).items() if v is not None}
-    )
+    given: dict[str, Any] = {}
+    for source in (from_file, os.environ, flags or {}):
+        # Compose files hand on what is not set as empty text.
+        said = {name: value for name, value in source.items() if value is not None and value != ""}
+        for name in said:
+            # A secret and the file that holds it are one setting: a stronger source replaces both.
+            given.pop(name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE", None)
+        given |= said
     problems: list[Problem] = []
     out: dict[type[Settings], Settings] = {}
     for group in groups:
@@ -228,7 +242,7 @@ def _values_of(group: type[Settings], given: Mapping[str, Any], problems: list[P
         name = group.env_name(field)
         aliases = info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else []
         for key in [name, *map(str, aliases)]:
-            if key in given and given[key] != "":
+            if key in given:
                 values[field] = given[key]
         if not group.is_secret(field) or f"{name}_FILE" not in given:
             continue
@@ -252,7 +266,7 @@ def _problem(group: type[Settings], error: dict[str, Any]) -> Problem:
     value = error.get("input")
     if isinstance(value, dict):
         value = value.get(field, "")
-    shown = MASK if group.is_secret(field) and value else str(value)
+    shown = MASK if group.is_secret(field) and value else _without_password(str(value))
     return Problem(group.env_name(field), shown, message)
 
 

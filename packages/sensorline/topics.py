@@ -42,12 +42,13 @@ def check_name(name: str, what: str) -> str:
     """
     if not name:
         raise Rejected("name_empty", f"the {what} name is empty")
+    # First of all: the normal form can be longer than what was sent.
+    name = unicodedata.normalize("NFC", name)
     if len(name) > NAME_MAX_CHARS:
         raise Rejected(
             "name_too_long",
             f"the {what} name has {len(name)} characters; at most {NAME_MAX_CHARS} are allowed",
         )
-    name = unicodedata.normalize("NFC", name)
     if not name.isprintable():
         bad = next(c for c in name if not c.isprintable())
         raise Rejected(
@@ -68,6 +69,8 @@ def check_device(name: str) -> str:
         raise Rejected(
             "topic_level_empty", f"the device {name!r} has an empty level (two slashes, or one at an end)"
         )
+    if "/$" in name:
+        raise Rejected("name_reserved", f"the device {name!r} has a level that starts with $")
     return name
 
 

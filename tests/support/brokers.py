@@ -24,6 +24,8 @@ class Broker(Process):
     def __init__(self, name: str, arguments: list[str], folder: Path, port: int) -> None:
         super().__init__(name, arguments, folder)
         self.port = port
+        self.folder = folder
+        """Where it keeps its configuration and its database."""
 
     @property
     def environment(self) -> dict[str, object]:

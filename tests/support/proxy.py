@@ -8,6 +8,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 
 from tests.support import wire
 from tests.support.ports import free_port
@@ -76,7 +77,13 @@ class Proxy:
                     target=self._pump, args=(connection, source, target, look), daemon=True
                 ).start()
 
-    def _pump(self, connection: Connection, source: socket.socket, target: socket.socket, look) -> None:  # type: ignore[no-untyped-def]  # one of two methods
+    def _pump(
+        self,
+        connection: Connection,
+        source: socket.socket,
+        target: socket.socket,
+        look: Callable[[Connection, wire.Packet], bool],
+    ) -> None:
         splitter = wire.Splitter()
         try:
             while data := source.recv(1 << 16):

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from sensorline import logging
 from sensorline.cli.options import flags, mqtt_options
 from sensorline.errors import SensorlineError
 from sensorline.mqtt import MqttLink
 from sensorline.reading import DeadLetter
-from sensorline.settings import MqttSettings, StoreSettings, load
+from sensorline.settings import LogSettings, MqttSettings, StoreSettings, load
 from sensorline.stores.sqlite import SqliteDeadLetters
 
 REPLAY_TIMEOUT_S = 10.0
@@ -75,7 +76,10 @@ def drop(kept: SqliteDeadLetters, numbers: tuple[int, ...], everything: bool) ->
 def replay(kept: SqliteDeadLetters, /, numbers: tuple[int, ...], **arguments: Any) -> None:
     """Publish the given ones again on their topics, then drop them here: what is still wrong is rejected anew."""
     letters = [_get(kept, number) for number in numbers]
-    settings = load(MqttSettings, flags=flags(arguments))[MqttSettings]
+    loaded = load(MqttSettings, LogSettings, flags=flags(arguments))
+    settings = loaded[MqttSettings]
+    # The connection is told on standard error: standard output is for the answer.
+    logging.configure(loaded[LogSettings], "replay")
     client_id = f"sensorline-replay-{secrets.token_hex(4)}"
     mine = f"sensorline/canary/{client_id}"
     link = MqttLink(settings, client_id=client_id, clean_session=True, subscriptions=[(mine, 0)])

@@ -1,6 +1,5 @@
 """`$status` and `$meta` of the native family: what a device says of itself."""
 
-import math
 from typing import Any
 
 from sensorline import topics
@@ -28,7 +27,7 @@ def decode_meta(device: str, payload: bytes) -> DeviceFacts:
     interval_s = value.get("interval_s")
     if interval_s is not None:
         is_number = isinstance(interval_s, int | float) and not isinstance(interval_s, bool)
-        if not is_number or not math.isfinite(interval_s) or not 0 < interval_s <= 10**9:
+        if not is_number or not 0 < interval_s <= 10**9:
             raise Rejected("meta_invalid", "interval_s is not a number of seconds above 0")
     simulated = value.get("simulated")
     if simulated is not None and not isinstance(simulated, bool):

@@ -57,6 +57,8 @@ class NativeDecoder:
             self._decode_array(where, value, received_ns, out)
         else:
             self._decode_item(where, value, received_ns, out)
+        if out.rejects and not out.readings:
+            raise out.rejects[0]
         if retained:
             # A retained message without a time is the last known state, sent because we subscribed just now.
             out.state = [r for r in out.readings if not r.has_own_time]
@@ -100,8 +102,11 @@ class NativeDecoder:
                 self._decode_item(where, item, received_ns, out)
             except Rejected as exc:
                 out.rejects.append(Rejected(exc.reason, f"item {i}: {exc.detail}"))
-        if not out.readings:
-            raise Rejected(out.rejects[0].reason, out.rejects[0].detail)
+        if len(out.readings) > READINGS_MAX:
+            raise Rejected(
+                "too_many_readings",
+                f"{len(out.readings):,} readings in one message; at most {READINGS_MAX:,}",
+            )
 
     def _decode_item(self, where: _Topic, value: Any, received_ns: int, out: Decoded) -> None:
         series = where.series

@@ -23,9 +23,14 @@ WORDS = {
 }
 """Text that is a number: the two states that devices have words for."""
 
+_TOO_LARGE = "a number is larger than a double can hold (about 1.8e308)"
 _NOT_FINITE = {"nan", "inf", "infinity"}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 """RFC 8259, section 6. Python's float() would also take `1_0`, ` 12` and Arabic digits."""
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escaped half of a character: without its other half the parser takes the text for truncated."""
 
 
 def parse_payload(payload: bytes) -> Any:
@@ -59,18 +64,16 @@ def _explain(payload: bytes, error: Exception) -> Any:
         raise Rejected("payload_not_utf8", f"byte {exc.start} of the payload is not UTF-8") from error
     if text.startswith("\ufeff"):
         # A byte order mark is what some editors and shells add; it says nothing about the value.
-        return parse_payload(text[1:].encode())
+        return parse_payload(text.lstrip("\ufeff").encode())
     word = text.strip().lower()
     if word in WORDS:
         return word
     if word.lstrip("+-") in _NOT_FINITE:
         raise Rejected("number_not_finite", f"{text.strip()!r} is not a finite number") from error
     if "out of range" in str(error):
-        raise Rejected(
-            "number_out_of_range", "a number is larger than a double can hold (about 1.8e308)"
-        ) from error
+        raise Rejected("number_out_of_range", _TOO_LARGE) from error
     if text.lstrip()[:1] in "{[":
-        if "truncated" in str(error):
+        if "truncated" in str(error) and not _SURROGATE.search(payload):
             raise Rejected("payload_truncated", "the JSON ends too early") from error
         if "NaN" in text or "Infinity" in text:
             raise Rejected("number_not_finite", "NaN and Infinity are not JSON and not readings") from error
@@ -90,9 +93,7 @@ def to_number(value: Any) -> float:
         try:
             number = float(value)
         except OverflowError:
-            raise Rejected(
-                "number_out_of_range", "a number is larger than a double can hold (about 1.8e308)"
-            ) from None
+            raise Rejected("number_out_of_range", _TOO_LARGE) from None
         if not math.isfinite(number):
             raise Rejected("number_not_finite", "NaN and infinities are no readings")
         return number
@@ -101,7 +102,10 @@ def to_number(value: Any) -> float:
         if word in WORDS:
             return WORDS[word]
         if len(value) < 400 and _NUMBER.fullmatch(value):
-            return to_number(float(value))
+            number = float(value)
+            if math.isinf(number):
+                raise Rejected("number_out_of_range", _TOO_LARGE)
+            return number
         if word.lstrip("+-") in _NOT_FINITE:
             raise Rejected("number_not_finite", f"{value!r} is not a finite number")
         shown = value if len(value) <= 40 else value[:40] + "…"

@@ -38,6 +38,7 @@ class ArrivalQueue:
         self._waiting_count = 0
         self._taken: deque[Arrivals] = deque()
         self._generation = 0
+        self._is_open = False
         self._unacked_of_old: dict[int, tuple[bytes, bytes]] = {}
         self._adopted: set[int] = set()
         self._closed = False
@@ -52,6 +53,7 @@ class ArrivalQueue:
         """A new connection began: remember what older ones still owe, to recognise it when it is sent again."""
         with self._changed:
             self._generation = generation
+            self._is_open = True
             self._adopted.clear()
             self._unacked_of_old = {
                 message[2]: (message[0], message[1])
@@ -59,6 +61,14 @@ class ArrivalQueue:
                 for message in arrivals.messages
                 if message[2]
             }
+
+    def end_generation(self) -> None:
+        """The connection ended: when this returns no acknowledgement is being sent, and none will be before the next.
+
+        Otherwise one could be queued while the next connection is made, and go out before its CONNECT.
+        """
+        with self._changed:
+            self._is_open = False
 
     def put(self, messages: list[RawMessage]) -> None:
         """Add what the network thread has read."""
@@ -127,7 +137,7 @@ class ArrivalQueue:
                 for i in ids:
                     self._unacked_of_old.pop(i, None)
                 ids = adopted
-            if ids:
+            if ids and self._is_open:
                 send(ids)
 
     def close(self) -> None:

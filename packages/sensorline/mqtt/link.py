@@ -227,6 +227,7 @@ class MqttLink:
         self, client: Any, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, props: Any
     ) -> None:
         was_connected, self._is_connected = self._is_connected, False
+        self._queue.end_generation()
         if was_connected and reason.is_failure:
             log.warning("mqtt_disconnected", client_id=self._client_id, reason=str(reason))
         if was_connected and self._on_disconnected:

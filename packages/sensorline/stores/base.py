@@ -15,6 +15,8 @@ class Columns(msgspec.Struct, gc=False):
     """Buckets of one series in order of time. `bucket_ns` 0 says that each is a single reading (n is 1).
 
     `start_ns` holds the buckets' starts. A bucket without readings is absent: that is a gap. The lists have one length.
+    `last_ns` is the time of the series' newest reading, in or after the range, at the moment of the answer: a live
+    reading up to then is in a bucket already, a later one is not.
     """
 
     bucket_ns: int
@@ -23,6 +25,7 @@ class Columns(msgspec.Struct, gc=False):
     mean: list[float]
     max: list[float]
     n: list[int]
+    last_ns: int | None = None
 
 
 class SeriesInfo(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +71,11 @@ class StoreWriter(Protocol):
 
     def maintain(self, now_ns: int) -> bool:
         """Do one short step of upkeep (rollups, retention); True if there is more to do at once."""
+        ...
+
+    @property
+    def waiting_windows(self) -> int:
+        """How many rollup windows are to be recomputed, about: cheap enough to ask after each commit."""
         ...
 
     def state(self) -> WriterState:

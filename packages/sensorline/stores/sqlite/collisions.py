@@ -3,6 +3,7 @@
 import sqlite3
 
 _Key = tuple[int, int]
+_Run = tuple[set[float], int]
 
 
 class Collisions:
@@ -15,30 +16,41 @@ class Collisions:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._runs: dict[_Key, tuple[set[float], int]] = {}
+        self._runs: dict[_Key, _Run] = {}
         self._keys_by_end: dict[_Key, list[_Key]] = {}
 
     def place(self, series_id: int, time_ns: int, value: float) -> int | None:
         """Store a reading and return the time at which it was kept, or None for a repetition."""
         key = (series_id, time_ns)
-        values, free_ns = self._runs.get(key) or self._load(series_id, time_ns)
+        run = self._runs.get(key)
+        if run is None:
+            # Most repetitions repeat exactly what is there, and need no run.
+            if self._value_at(series_id, time_ns) == value:
+                return None
+            run = self._load(series_id, time_ns)
+            self._remember(key, run)
+        values, free_ns = run
         if value in values:
             return None
         self._db.execute("INSERT INTO reading VALUES (?, ?, ?)", (series_id, free_ns, value))
         # Every remembered run that ended here has grown by this reading: forget it, it may even have met the next one.
         for grown in self._keys_by_end.pop((series_id, free_ns), ()):
             del self._runs[grown]
-        if free_ns != time_ns and self._is_free(series_id, free_ns + 1):
+        if free_ns != time_ns and self._value_at(series_id, free_ns + 1) is None:
             values.add(value)
-            self._runs[key] = (values, free_ns + 1)
-            self._keys_by_end.setdefault((series_id, free_ns + 1), []).append(key)
+            self._remember(key, (values, free_ns + 1))
         return free_ns
 
-    def _is_free(self, series_id: int, time_ns: int) -> bool:
-        sql = "SELECT 1 FROM reading WHERE series_id = ? AND time_ns = ?"
-        return self._db.execute(sql, (series_id, time_ns)).fetchone() is None
+    def _value_at(self, series_id: int, time_ns: int) -> float | None:
+        sql = "SELECT value FROM reading WHERE series_id = ? AND time_ns = ?"
+        row = self._db.execute(sql, (series_id, time_ns)).fetchone()
+        return None if row is None else row[0]
 
-    def _load(self, series_id: int, time_ns: int) -> tuple[set[float], int]:
+    def _remember(self, key: _Key, run: _Run) -> None:
+        self._runs[key] = run
+        self._keys_by_end.setdefault((key[0], run[1]), []).append(key)
+
+    def _load(self, series_id: int, time_ns: int) -> _Run:
         rows = self._db.execute(
             "SELECT time_ns, value FROM reading WHERE series_id = ? AND time_ns >= ? ORDER BY time_ns",
             (series_id, time_ns),

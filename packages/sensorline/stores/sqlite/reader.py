@@ -16,7 +16,13 @@ from sensorline.stores.sqlite import schema
 RAW_ROWS_MAX = 12_000
 """A query that would touch more single readings than this uses minute rollups instead: about 15 ms of work."""
 
+LAST_NS = 2**63 - 1 - 86_400 * SECOND_NS
+"""A day before the end of SQLite's integers (in 2262), so that a bucket's end is one too."""
+
 EXPORT_ROWS = 5_000
+
+_FIRST_RAW = "SELECT min(time_ns) / 1000000000 FROM reading WHERE series_id = ?1"
+_FIRST_MINUTE = "SELECT min(start_s) FROM rollup_minute WHERE series_id = ?1"
 
 _Row = tuple[int, float, float, float, int]
 
@@ -50,82 +56,76 @@ class SqliteReader:
         Buckets hold whole windows: the first and the last may reach over the range's ends.
         """
         check_range(start_ns, end_ns, max_points)
-        start_ns, end_ns = max(start_ns, 0), max(end_ns, 1)
-        series_id = self._series_id(series)
-        if series_id is None:
-            return _columns(0, [])
-        first_ns = self._first_raw_ns(series_id)
-        about = self._count_about(series_id, start_ns, end_ns)
-        # Older readings than the raw retention live on only in rollups.
-        reaches_raw = first_ns is not None and (
-            start_ns >= first_ns or not self._has_older(series_id, start_ns, first_ns)
-        )
-        if reaches_raw and about <= max_points:
+        start_ns, end_ns = min(max(start_ns, 0), LAST_NS), min(max(end_ns, 1), LAST_NS)
+        # One transaction: what is said to be the newest reading is the newest of these very buckets.
+        self._all("BEGIN")
+        try:
+            rows = self._all("SELECT id, latest_ns FROM series WHERE device = ? AND metric = ?", series)
+            if not rows:
+                return _columns(0, [])
+            series_id, last_ns = rows[0]
+            columns = self._buckets(series_id, start_ns, end_ns, max_points)
+            columns.last_ns = last_ns
+            return columns
+        finally:
+            if self._db is not None:
+                self._db.execute("COMMIT")
+
+    def _buckets(self, series_id: int, start_ns: int, end_ns: int, max_points: int) -> Columns:
+        raw_count = self._count_raw(series_id, start_ns, end_ns)
+        if raw_count <= max_points:
             rows = self._all(
                 "SELECT time_ns, value, value, value, 1 FROM reading WHERE series_id = ? AND time_ns >= ? AND time_ns < ?"
-                " ORDER BY time_ns LIMIT ?",
-                (series_id, start_ns, end_ns, max_points + 1),
+                " ORDER BY time_ns",
+                (series_id, start_ns, end_ns),
             )
-            if len(rows) <= max_points:
-                return _columns(0, rows)
+            return _columns(0, rows)
         width_ns = bucket_width(start_ns, end_ns, max_points)
-        if width_ns < MINUTE_NS and not (reaches_raw and about <= RAW_ROWS_MAX):
+        if width_ns < MINUTE_NS and raw_count > RAW_ROWS_MAX:
             width_ns = bucket_width(start_ns, end_ns, max_points, at_least_ns=MINUTE_NS)
+        if MINUTE_NS <= width_ns < HOUR_NS and self._has_older(series_id, start_ns, _FIRST_MINUTE):
+            width_ns = bucket_width(start_ns, end_ns, max_points, at_least_ns=HOUR_NS)
+        # Whole windows: the same bucket is the same however the range around it slides.
+        start_ns, end_ns = start_ns // width_ns * width_ns, -(-end_ns // width_ns) * width_ns
         if width_ns < MINUTE_NS:
             rows = self._all(
                 "SELECT time_ns / ?4 * ?4 AS start_ns, min(value), sum(value), max(value), count(*) FROM reading"
                 " WHERE series_id = ?1 AND time_ns >= ?2 AND time_ns < ?3 GROUP BY start_ns ORDER BY start_ns",
-                (series_id, start_ns // width_ns * width_ns, end_ns, width_ns),
+                (series_id, start_ns, end_ns, width_ns),
             )
             return _columns(width_ns, rows)
         return _columns(width_ns, self._from_rollups(series_id, start_ns, end_ns, width_ns))
 
-    def _first_raw_ns(self, series_id: int) -> int | None:
-        rows = self._all("SELECT min(time_ns) FROM reading WHERE series_id = ?", (series_id,))
-        return rows[0][0] if rows else None
-
-    def _has_older(self, series_id: int, start_ns: int, first_raw_ns: int) -> bool:
+    def _count_raw(self, series_id: int, start_ns: int, end_ns: int) -> int:
+        """Return how many readings the range has, or more than RAW_ROWS_MAX where single readings cannot answer."""
+        if self._has_older(series_id, start_ns, _FIRST_RAW):
+            return RAW_ROWS_MAX + 1
         rows = self._all(
-            "SELECT 1 FROM rollup_hour WHERE series_id = ? AND start_s >= ? AND start_s < ? LIMIT 1",
-            (series_id, start_ns // HOUR_NS * 3600, first_raw_ns // HOUR_NS * 3600),
+            "SELECT count(*) FROM (SELECT 1 FROM reading WHERE series_id = ? AND time_ns >= ? AND time_ns < ? LIMIT ?)",
+            (series_id, start_ns, end_ns, RAW_ROWS_MAX + 1),
+        )
+        return int(rows[0][0])
+
+    def _has_older(self, series_id: int, start_ns: int, first_s: str) -> bool:
+        """Tell whether the range has hours before the first of a finer level, which retention has cut there."""
+        rows = self._all(
+            "SELECT 1 FROM rollup_hour WHERE series_id = ?1 AND start_s >= ?2"
+            f" AND start_s < coalesce(({first_s}) / 3600 * 3600, 1 << 62) LIMIT 1",
+            (series_id, start_ns // HOUR_NS * 3600),
         )
         return bool(rows)
 
-    def _count_about(self, series_id: int, start_ns: int, end_ns: int) -> int:
-        """Return how many readings the range has, from rollups: cheap, and never far too small.
-
-        Readings of minutes that are not rolled up yet are counted one by one, up to a bound.
-        """
-        if end_ns - start_ns <= 24 * HOUR_NS:
-            table, unit_s = "rollup_minute", 60
-        else:
-            table, unit_s = "rollup_hour", 3600
-        rows = self._all(
-            f"SELECT coalesce(sum(n), 0) FROM {table} WHERE series_id = ? AND start_s >= ? AND start_s * 1000000000 < ?",
-            (series_id, start_ns // (unit_s * SECOND_NS) * unit_s, end_ns),
-        )
-        unrolled = self._all(
-            "SELECT count(*) FROM (SELECT 1 FROM dirty_minute d JOIN reading r ON r.series_id = d.series_id"
-            " AND r.time_ns >= max(d.start_s * 1000000000, ?2) AND r.time_ns < min((d.start_s + 60) * 1000000000, ?3)"
-            " WHERE d.series_id = ?1 AND d.start_s >= ?4 AND d.start_s * 1000000000 < ?3 LIMIT ?5)",
-            (series_id, start_ns, end_ns, start_ns // MINUTE_NS * 60, RAW_ROWS_MAX + 1),
-        )
-        return int(rows[0][0]) + int(unrolled[0][0])
-
     def _from_rollups(self, series_id: int, start_ns: int, end_ns: int, width_ns: int) -> list[_Row]:
         """Return buckets from the coarsest rollup that fits, and from readings for minutes still to be rolled up."""
-        start_s = start_ns // MINUTE_NS * 60
-        end_s = -(-end_ns // MINUTE_NS) * 60
         dirty = "SELECT start_s FROM dirty_minute WHERE series_id = ?1 AND start_s >= ?2 AND start_s < ?3"
         if width_ns % HOUR_NS == 0:
-            start_s, end_s = start_s // 3600 * 3600, -(-end_s // 3600) * 3600
+            dirty_hours = f"SELECT DISTINCT start_s / 3600 * 3600 AS hour_s FROM ({dirty})"
             parts = (
                 "SELECT start_s, min, sum, max, n FROM rollup_hour WHERE series_id = ?1 AND start_s >= ?2 AND start_s < ?3"
-                f" AND start_s NOT IN (SELECT DISTINCT start_s / 3600 * 3600 FROM ({dirty}))"
-                " UNION ALL SELECT start_s, min, sum, max, n FROM rollup_minute WHERE series_id = ?1"
-                f" AND start_s / 3600 * 3600 IN (SELECT DISTINCT start_s / 3600 * 3600 FROM ({dirty}))"
-                f" AND start_s >= (SELECT min(start_s) / 3600 * 3600 FROM ({dirty})) AND start_s < ?3"
-                f" AND start_s NOT IN ({dirty})"
+                f" AND start_s NOT IN ({dirty_hours})"
+                f" UNION ALL SELECT m.start_s, m.min, m.sum, m.max, m.n FROM ({dirty_hours}) CROSS JOIN rollup_minute m"
+                " ON m.series_id = ?1 AND m.start_s >= hour_s AND m.start_s < hour_s + 3600"
+                f" AND m.start_s NOT IN ({dirty})"
             )
         else:
             parts = (
@@ -133,13 +133,14 @@ class SqliteReader:
                 f" AND start_s NOT IN ({dirty})"
             )
         return self._all(
-            f"SELECT start_s / ?4 * ?4 * 1000000000 AS t, min(min), sum(sum), max(max), sum(n) FROM ({parts}"
+            # Sums of opposite infinities (of huge values) are null; what a mean can be is known from min and max.
+            f"SELECT start_s / ?4 * ?4 * 1000000000 AS t, min(min), coalesce(sum(sum), 0), max(max), sum(n) FROM ({parts}"
             " UNION ALL SELECT d.start_s, min(r.value), sum(r.value), max(r.value), count(*) FROM dirty_minute d"
             " CROSS JOIN reading r ON r.series_id = d.series_id AND r.time_ns >= d.start_s * 1000000000"
             " AND r.time_ns < (d.start_s + 60) * 1000000000"
             " WHERE d.series_id = ?1 AND d.start_s >= ?2 AND d.start_s < ?3 GROUP BY d.start_s"
             ") GROUP BY t ORDER BY t",
-            (series_id, start_s, end_s, width_ns // SECOND_NS),
+            (series_id, start_ns // SECOND_NS, end_ns // SECOND_NS, width_ns // SECOND_NS),
         )
 
     def latest(self) -> list[SeriesInfo]:
@@ -166,6 +167,7 @@ class SqliteReader:
 
     def export(self, series: Series, start_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
         """Yield every reading of the range in order; each few thousand are a question of their own."""
+        start_ns, end_ns = min(max(start_ns, 0), LAST_NS), min(max(end_ns, 0), LAST_NS)
         series_id = self._series_id(series)
         while series_id is not None:
             rows = self._all(
@@ -231,5 +233,8 @@ def _columns(bucket_ns: int, rows: list[_Row]) -> Columns:
     if not rows:
         return Columns(bucket_ns, [], [], [], [], [])
     starts, lows, sums, highs, counts = map(list, zip(*rows, strict=True))
-    means = [total / n for total, n in zip(sums, counts, strict=True)]
+    # Rounding, or a sum beyond a double, must not lead a mean out of its bucket.
+    means = [
+        min(max(total / n, low), high) for low, total, high, n in zip(lows, sums, highs, counts, strict=True)
+    ]
     return Columns(bucket_ns, starts, lows, means, highs, counts)

@@ -66,10 +66,11 @@ class Upkeep:
         more = False
         # Whole hours only: an hour's rollup is recomputed from its minutes and a minute's from its readings, so what
         # a rollup was made of goes together, and after the rollup was made.
+        minutes_days = _longer(s.keep_minutes_days, s.keep_raw_days)
         for table, column, days, unit_ns in (
             ("reading", "time_ns", s.keep_raw_days, 1),
-            ("rollup_minute", "start_s", s.keep_minutes_days, 10**9),
-            ("rollup_hour", "start_s", s.keep_hours_days, 10**9),
+            ("rollup_minute", "start_s", minutes_days, 10**9),
+            ("rollup_hour", "start_s", _longer(s.keep_hours_days, minutes_days), 10**9),
         ):
             if not days:
                 continue
@@ -89,3 +90,8 @@ class Upkeep:
             )
         self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
         return more
+
+
+def _longer(days: float, finer_days: float) -> float:
+    """Return how long a rollup is kept: never less than what it is made of, or it would be recomputed from a part."""
+    return 0 if 0 in (days, finer_days) else max(days, finer_days)

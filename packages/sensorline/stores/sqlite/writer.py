@@ -35,10 +35,11 @@ class SqliteWriter:
         self._newest_ns: dict[int, int] = {}
         self._dirty: set[tuple[int, int]] = set()
         self._facts: dict[str, DeviceFacts] = {}
+        self._is_stale = False
         self._load()
 
     def _load(self) -> None:
-        """Read what commits need in memory; also after a failed one, which may have left it ahead of the database."""
+        """Read what commits need in memory; also after a failed one, which has left it ahead of the database."""
         rows = self._db.execute("SELECT id, device, metric, latest_ns FROM series").fetchall()
         self._ids = {Series(device, metric): series_id for series_id, device, metric, _ in rows}
         self._newest_ns = {series_id: latest_ns for series_id, _, _, latest_ns in rows}
@@ -47,23 +48,31 @@ class SqliteWriter:
             name: msgspec.msgpack.decode(facts, type=DeviceFacts)
             for name, facts in self._db.execute("SELECT name, facts FROM device")
         }
+        self._is_stale = False
 
     def commit(self, batch: Batch) -> Committed:
         """Make a batch durable as a whole. Raises StoreUnavailable when nothing of it was stored."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            if self._is_stale:
+                self._load()
             result = self._write_readings(batch.readings)
             self._write_facts(batch)
             self._write_dead_letters(batch)
             self._write_receipts(batch.receipts)
             self._db.execute("COMMIT")
-        except sqlite3.Error as exc:
-            with suppress(sqlite3.Error):
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                self._load()
-            raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
+        except BaseException as exc:
+            self._is_stale = True
+            self._roll_back()
+            if isinstance(exc, sqlite3.Error):
+                raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
+            raise
         return result
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def _write_readings(self, readings: Sequence[Reading]) -> Committed:
         if not readings:
@@ -192,12 +201,15 @@ class SqliteWriter:
         try:
             more, done = self._upkeep.step(now_ns)
         except sqlite3.Error as exc:
-            with suppress(sqlite3.Error):
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+            self._roll_back()
             raise StoreUnavailable(f"cannot write rollups to {self._path}: {exc}") from exc
         self._dirty.difference_update(done)
         return more
+
+    @property
+    def waiting_windows(self) -> int:
+        """How many rollup windows this process knows to be due."""
+        return len(self._dirty)
 
     def state(self) -> WriterState:
         """Return counts for people."""

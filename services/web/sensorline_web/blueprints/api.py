@@ -36,7 +36,7 @@ def latest() -> Response:
 
 @api.get("/series")
 def series() -> Response:
-    """Answer history in columns: t (a bucket's start), min, mean, max, n; bucket_ms 0 says single readings."""
+    """Answer history in columns: t (a bucket's start), min, mean, max, n; bucket_ms 0 says single readings, last is the newest stored time."""
     parts = services()
     now_ns = time.time_ns()
     span = parse_range(request.args, now_ns)
@@ -77,6 +77,7 @@ def _columns(series: Series, facts: DeviceFacts, columns: Columns) -> dict[str, 
         "metric": series.metric,
         "unit": facts.units.get(series.metric),
         "bucket_ms": to_ms(columns.bucket_ns),
+        "last": None if columns.last_ns is None else to_ms(columns.last_ns),
         "t": all_to_ms(columns.start_ns),
         "min": columns.min,
         "mean": columns.mean,

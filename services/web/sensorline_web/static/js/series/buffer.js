@@ -1,7 +1,13 @@
 // One series as the page holds it: the history as last loaded, with the live readings since. Bounded.
 import { foldReading } from "./buckets.js";
 import { copyColumns, dropFirst, emptyColumns, insertPoint, lowerBound, pointAt } from "./columns.js";
-import { holds, mergeRaw, TWIN_WINDOW_MS } from "./merge.js";
+import { holds, mergeRaw, SAME_MS, TWIN_WINDOW_MS } from "./merge.js";
+
+/** How far the two received times of one reading usually are apart (ms). */
+const CLOCKS_MS = 40;
+
+/** A frame may reach the page this much later than the store's answer that has its readings (ms). */
+const LATE_MS = 1_000;
 
 /** Live readings kept for the next merge. More than a history request's time ever brings. */
 const RECENT_MOST = 1_000;
@@ -16,6 +22,7 @@ export class SeriesBuffer {
   #recent = [];
   #history = null;
   #merge = { watchedAt: Infinity, now: -Infinity };
+  #stored = { last: -Infinity, now: -Infinity };
 
   /** `mostPoints`: the buffer asks for fresh, coarser history when it holds more. */
   constructor(mostPoints = 4_000) {
@@ -64,13 +71,20 @@ export class SeriesBuffer {
   #loadBuckets(answer, now) {
     this.#history = null;
     this.#columns = copyColumns(answer);
-    const stored = this.#columns.t.slice();
-    const covered = (t) => {
-      const index = lowerBound(stored, t + 0.5) - 1;
-      return index >= 0 && t < stored[index] + this.bucketMs;
-    };
-    this.#recent = this.#recent.filter((reading) => arrived(reading) > now || !covered(reading.t));
+    this.#stored = { last: answer.last ?? -Infinity, now };
+    this.#recent = this.#recent.filter((reading) => !this.#isInBuckets(reading));
     for (const { t, v } of this.#recent) foldReading(this.#columns, this.bucketMs, t, v);
+  }
+
+  /**
+   * Tell whether loaded buckets count a live reading already: it is not newer than the newest stored one.
+   *
+   * A reading without a time of its own has the web service's received time here and ingest's in the store. Late data that
+   * arrives well after the answer cannot be in it.
+   */
+  #isInBuckets({ t, own, at }) {
+    const { last, now } = this.#stored;
+    return t <= last + (own ? SAME_MS : CLOCKS_MS) && at <= now + LATE_MS;
   }
 
   /** Add a live reading. `own`: the time is the sensor's; `at`: when the web service sent it (server ms). */
@@ -78,8 +92,7 @@ export class SeriesBuffer {
     if (!Number.isFinite(t) || !Number.isFinite(v)) return;
     const reading = { t, v, own: Boolean(own), at };
     if (this.bucketMs > 0 && this.loaded) {
-      // History that was complete after this reading arrived has it in its bucket already.
-      if (arrived(reading) <= this.#merge.now) return;
+      if (this.#isInBuckets(reading)) return;
       this.#remember(reading);
       foldReading(this.#columns, this.bucketMs, t, v);
     } else if (!this.#addRaw(reading)) return;
@@ -124,9 +137,4 @@ export class SeriesBuffer {
     for (let i = lowerBound(this.#columns.t, from); i < this.#columns.t.length; i += 1) points.push(pointAt(this.#columns, i));
     return points;
   }
-}
-
-/** When the web service received a reading: its own stamp if it gave one, else the frame's. */
-function arrived(reading) {
-  return reading.own ? reading.at : reading.t;
 }

@@ -13,7 +13,7 @@ export const TWIN_WINDOW_MS = 1_500;
 const EDGE_MS = 250;
 
 /** Source times are nanoseconds sent as milliseconds with decimals; closer than this is the same nanosecond. */
-const SAME_MS = 0.000_5;
+export const SAME_MS = 0.000_5;
 
 /** Tell whether `columns` already hold the reading (t, value). */
 export function holds(columns, t, value) {
