@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from sensorline.cli import cli
+from sensorline.decoders import build_decoders
+from sensorline.stores.sqlite import SqliteReader
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -103,3 +105,26 @@ def test_every_metric_is_documented_and_every_documented_metric_exists() -> None
         for family in registry.collect():
             exposed.add(family.name + ("_total" if family.type == "counter" else ""))
     assert metrics_in((ROOT / "docs/metrics.md").read_text()) == exposed
+
+
+def test_every_route_is_documented_and_every_documented_route_exists(tmp_path: Path) -> None:
+    from sensorline.mqtt import MqttLink
+    from sensorline.settings import MqttSettings
+    from sensorline_web.app import create_app
+    from sensorline_web.settings import WebSettings
+
+    mqtt = MqttSettings()
+    app = create_app(
+        WebSettings(env="testing"),
+        mqtt=mqtt,
+        make_reader=lambda: SqliteReader(tmp_path / "none.db"),
+        link=MqttLink(mqtt, client_id="never-started", clean_session=True),
+        decoders=build_decoders(),
+    )
+    # The page and its files are not the API.
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint not in ("static", "page.index")}
+    routes = {re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", rule) for rule in rules}
+    table = "".join(
+        line for line in (ROOT / "docs/api.md").read_text().splitlines() if line.startswith("| `GET")
+    )
+    assert set(re.findall(r"`(?:GET )?(/[^`]+)`", table)) == routes

@@ -213,6 +213,9 @@ def test_the_page_fits_its_screen_in_both_themes(
         viewport = {"width": width, "height": 900 if width > 600 else 844}
         watched = open_page(f"{pipeline.web.url}/#range=15m", viewport=viewport, color_scheme=scheme)
         watched.wait_for_points("Greenhouse", "humidity", "points.length > 50")
+        watched.page.wait_for_function(
+            "() => window.sensorline.state().panels.every(panel => panel.face === 'data' || !panel.visible)"
+        )
     overflow = watched.page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )

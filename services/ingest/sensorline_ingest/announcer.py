@@ -13,7 +13,7 @@ from sensorline.mqtt import Will
 from sensorline.reading import Batch, DeadLetter
 from sensorline_ingest.confirmations import durable_seqs
 
-STATUS_INTERVAL_S = 5.0
+STATUS_INTERVAL_S = 2.0
 PREVIEW_CHARS = 200
 
 _encode = msgspec.json.Encoder().encode
@@ -69,7 +69,7 @@ class Announcer:
     def status(
         self, state: str, facts: dict[str, Any], *, now_s: float | None = None, at_once: bool = False
     ) -> None:
-        """Publish the retained status when it changed or is due (every 5 s: others take it for a heartbeat)."""
+        """Publish the retained status when it changed or is due (every 2 s: others take it for a heartbeat)."""
         now_s = time.monotonic() if now_s is None else now_s
         if not at_once and state == self._last_state and now_s - self._last_status_s < STATUS_INTERVAL_S:
             return

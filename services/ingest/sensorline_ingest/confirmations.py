@@ -34,7 +34,7 @@ def _seqs_of(dead_letter: DeadLetter) -> tuple[str, set[int]]:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return "", set()
     items = value if isinstance(value, list) else [value]
-    numbers = {item.get("seq") for item in items if isinstance(item, dict)}
+    numbers = [item.get("seq") for item in items if isinstance(item, dict)]
     device = "/".join(levels[1:-1] if len(levels) > 2 else levels[1:])
     return device, {n for n in numbers if type(n) is int and 0 <= n <= 2**53}
 

@@ -75,7 +75,7 @@ export class PanelChart {
   }
 
   #placeTimeTicks(axis) {
-    const room = Math.max(2, Math.min(6, Math.floor((this.#chart?.chartArea?.width ?? 600) / 84)));
+    const room = Math.max(2, Math.min(6, Math.floor((this.#chart?.chartArea?.width ?? 600) / 64)));
     const ticks = timeTicks(axis.min, axis.max, room);
     this.#step = ticks.length > 1 ? ticks[1] - ticks[0] : axis.max - axis.min;
     axis.ticks = ticks.map((value) => ({ value }));

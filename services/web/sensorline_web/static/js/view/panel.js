@@ -11,6 +11,9 @@ import { followPointer } from "./pointer.js";
 
 let serial = 0;
 
+/** Silence is worth a word from here on (ms), as in the rail. */
+const SILENCE_MS = 10_000;
+
 export class PanelView {
   visible = false;
   hidden = new Set();
@@ -115,7 +118,7 @@ export class PanelView {
     let last = -Infinity;
     for (const line of picture.lines) {
       if (line.hidden || !line.last) continue;
-      if (picture.to - line.last.t <= line.threshold) return null;
+      if (picture.to - line.last.t <= Math.max(line.threshold, SILENCE_MS)) return null;
       last = Math.max(last, line.last.t);
     }
     return last > -Infinity && picture.to <= now + 1_000 ? last : null;
