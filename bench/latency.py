@@ -91,7 +91,7 @@ def _measure_page(port: int, url: str) -> list[float]:
             page = browser.new_page(viewport={"width": 1400, "height": 900})
             page.goto(url)
             page.wait_for_function(
-                "window.sensorline && window.sensorline.points('bench', 'probe').length > 0"
+                "() => window.sensorline && window.sensorline.points('bench', 'probe').length > 0"
             )
             page.evaluate(WATCH)
             sent_ms = []
