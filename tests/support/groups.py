@@ -29,7 +29,7 @@ def _has_docker() -> bool:
 
 GROUPS = {
     "mosquitto": Group(
-        "the Mosquitto broker and its clients",
+        "Mosquitto (broker and clients)",
         lambda: mosquitto_binary() is not None and shutil.which("mosquitto_pub") is not None,
         "apt-get install mosquitto mosquitto-clients",
         is_required_in_ci=True,

@@ -39,8 +39,8 @@ class ArrivalQueue:
         self._taken: deque[Arrivals] = deque()
         self._generation = 0
         self._is_open = False
-        self._unacked_of_old: dict[int, tuple[bytes, bytes]] = {}
-        self._adopted: set[int] = set()
+        self._unacked_of_old: dict[int, RawMessage] = {}
+        self._adopted: dict[int, RawMessage] = {}
         self._closed = False
         self.dropped_qos0 = 0
 
@@ -56,7 +56,7 @@ class ArrivalQueue:
             self._is_open = True
             self._adopted.clear()
             self._unacked_of_old = {
-                message[2]: (message[0], message[1])
+                message[2]: message
                 for arrivals in (*self._taken, *self._waiting)
                 for message in arrivals.messages
                 if message[2]
@@ -86,10 +86,11 @@ class ArrivalQueue:
             self._changed.notify()
 
     def _adopt(self, message: RawMessage) -> bool:
-        if not message[3] & FLAG_DUP or self._unacked_of_old.get(message[2]) != (message[0], message[1]):
+        held = self._unacked_of_old.get(message[2])
+        if held is None or not message[3] & FLAG_DUP or held[:2] != message[:2]:
             return False
         del self._unacked_of_old[message[2]]
-        self._adopted.add(message[2])
+        self._adopted[message[2]] = held
         return True
 
     def take(self, timeout_s: float, max_messages: int, linger_s: float = 0.0) -> Arrivals | None:
@@ -130,13 +131,16 @@ class ArrivalQueue:
         """
         with self._changed:
             self._taken.remove(arrivals)
-            ids = [message[2] for message in arrivals.messages if message[2]]
-            if arrivals.generation != self._generation:
-                adopted = [i for i in ids if i in self._adopted]
-                self._adopted.difference_update(adopted)
-                for i in ids:
-                    self._unacked_of_old.pop(i, None)
-                ids = adopted
+            if arrivals.generation == self._generation:
+                ids = [message[2] for message in arrivals.messages if message[2]]
+            else:
+                # The very message counts, not its packet identifier: a broker that lost its session gives it out anew.
+                ids = [m[2] for m in arrivals.messages if self._adopted.get(m[2]) is m]
+                for message in arrivals.messages:
+                    if self._unacked_of_old.get(message[2]) is message:
+                        del self._unacked_of_old[message[2]]
+                for packet_id in ids:
+                    del self._adopted[packet_id]
             if ids and self._is_open:
                 send(ids)
 

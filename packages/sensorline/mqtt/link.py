@@ -62,6 +62,7 @@ class MqttLink:
         self._subscriptions = [*subscriptions, *([(self._canary_topic, 0)] if canary else [])]
         self._queue = ArrivalQueue(MAX_WAITING)
         self._generation = 0
+        self._subscribed_generation = 0
         self._is_connected = False
         self._connected_s = 0.0
         self._refusal = ""
@@ -99,6 +100,11 @@ class MqttLink:
     def is_connected(self) -> bool:
         """True between the broker's CONNACK and the end of that connection."""
         return self._is_connected
+
+    @property
+    def is_subscribed(self) -> bool:
+        """True once the broker confirmed this connection's subscriptions: what is published from then on arrives."""
+        return self._is_connected and self._subscribed_generation == self._generation
 
     @property
     def generation(self) -> int:
@@ -244,6 +250,7 @@ class MqttLink:
     def _subscribed(
         self, client: Any, userdata: Any, mid: int, reasons: list[ReasonCode], props: Any
     ) -> None:
+        self._subscribed_generation = self._generation
         for (topic_filter, _), reason in zip(self._subscriptions, reasons, strict=False):
             if reason.is_failure:
                 log.error("mqtt_subscription_refused", filter=topic_filter, reason=str(reason))

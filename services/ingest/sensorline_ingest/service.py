@@ -74,7 +74,7 @@ class Ingest:
 
     def checks(self) -> dict[str, str]:
         """Return what readiness depends on: `ok`, or what is wrong in words."""
-        broker = "ok" if self._link.is_connected else self._link.refusal or "not connected yet"
+        broker = "ok" if self._link.is_subscribed else self._link.refusal or "not connected yet"
         return {"broker": broker, "store": self._store_problem or "ok"}
 
     def run(self) -> None:
