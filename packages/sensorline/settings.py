@@ -5,15 +5,15 @@ secret can be read from a file instead: `MQTT_PASSWORD_FILE=/run/secrets/mqtt` s
 Each group has one prefix; the name of a setting in the environment is the prefix and the field in capitals.
 """
 
+import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
-    AliasChoices,
     Field,
     SecretStr,
     ValidationError,
@@ -215,7 +215,8 @@ def load(
     not given. Raises SettingsError with every problem of every group; nothing is half-read.
     """
     path = env_file or Path(os.environ.get("SENSORLINE_ENV_FILE", ".env"))
-    from_file = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+    problems: list[Problem] = []
+    from_file = _read_env_file(path, groups, problems)
     given: dict[str, Any] = {}
     for source in (from_file, os.environ, flags or {}):
         # Compose files hand on what is not set as empty text.
@@ -224,7 +225,6 @@ def load(
             # A secret and the file that holds it are one setting: a stronger source replaces both.
             given.pop(name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE", None)
         given |= said
-    problems: list[Problem] = []
     out: dict[type[Settings], Settings] = {}
     for group in groups:
         try:
@@ -236,14 +236,36 @@ def load(
     return Loaded(out)
 
 
+def _read_env_file(path: Path, groups: Sequence[type[Settings]], problems: list[Problem]) -> dict[str, str]:
+    """Return what `.env` sets; a name there with one of our prefixes that is no setting is a slip worth a word."""
+    if not path.is_file():
+        return {}
+    try:
+        values = {k: v for k, v in dotenv_values(path).items() if v is not None}
+    except (OSError, UnicodeDecodeError) as exc:
+        why = getattr(exc, "strerror", None) or "not text"
+        problems.append(Problem("SENSORLINE_ENV_FILE", str(path), f"expected a readable file: {why}"))
+        return {}
+    for group in groups:
+        known = [group.env_name(field) for field in group.model_fields]
+        for name in values:
+            if (
+                name.startswith(group.prefix())
+                and name.removesuffix("_FILE") not in known
+                and name not in known
+            ):
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"
+                problems.append(Problem(name, "…", f"expected the name of a setting in {path}{hint}"))
+    return values
+
+
 def _values_of(group: type[Settings], given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for field, info in group.model_fields.items():
+    for field in group.model_fields:
         name = group.env_name(field)
-        aliases = info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else []
-        for key in [name, *map(str, aliases)]:
-            if key in given:
-                values[field] = given[key]
+        if name in given:
+            values[field] = given[name]
         if not group.is_secret(field) or f"{name}_FILE" not in given:
             continue
         file = Path(str(given[f"{name}_FILE"]))

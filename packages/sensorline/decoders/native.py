@@ -47,6 +47,9 @@ class NativeDecoder:
 
     def decode(self, topic: bytes, payload: bytes, retained: bool, received_ns: int) -> Decoded:
         where = self._topics.get(topic) or self._remember(topic)
+        if where.kind and not payload:
+            # Somebody cleared what the broker kept (MQTT 3.1.1, section 3.3.1.3): nothing new is said.
+            return Decoded(ignored=[f"an empty {where.kind}: what the broker kept was deleted"])
         if where.kind == topics.STATUS:
             return Decoded(facts=[decode_status(where.device, payload, received_ns)])
         if where.kind == topics.META:

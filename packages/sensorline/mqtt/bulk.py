@@ -124,6 +124,8 @@ class BulkClient(paho.Client):
                 if payload_start > end:
                     raise MalformedPacket("a PUBLISH shorter than its topic")
                 packet_id = (buffer[topic_end] << 8) | buffer[topic_end + 1] if header & 0x02 else 0
+                if header & 0x02 and not packet_id:
+                    raise MalformedPacket("packet identifier 0, which [MQTT-2.3.1-1] forbids")
                 append(
                     (
                         buffer[topic_start:topic_end],

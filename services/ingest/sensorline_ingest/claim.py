@@ -27,8 +27,13 @@ class StoreLock:
 
     def __init__(self, store: Path, instance: Instance) -> None:
         self._path = store.with_name(store.name + ".lock")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = self._path.open("a+")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = self._path.open("a+")
+        except OSError as exc:
+            raise StartupError(
+                f"cannot write {self._path}: {exc.strerror}; check the folder and its permissions (STORE_PATH)"
+            ) from exc
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

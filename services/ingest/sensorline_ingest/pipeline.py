@@ -24,6 +24,9 @@ OWN_TOPICS = (f"{topics.ACKS}/".encode(), b"sensorline/")
 """What ingest itself publishes. With a subscription such as `#` it comes back: a reject must not beget a reject."""
 
 
+RETAINED_REJECTS_REMEMBERED = 10_000
+
+
 class Totals(msgspec.Struct):
     """What this store has seen: readings and dead letters since it was made, repetitions since this start."""
 
@@ -43,6 +46,7 @@ class Pipeline:
         self._cardinality = cardinality
         self._metrics = metrics
         self._receipts = Receipts(writer.receipts())
+        self._retained_rejects: set[int] = set()
         state = writer.state()
         self.totals = Totals(state.readings, state.dead_letters)
 
@@ -66,13 +70,13 @@ class Pipeline:
             try:
                 decoded = decode(topic, payload, bool(flags & FLAG_RETAIN), received_ns)
             except Rejected as exc:
-                self._reject(batch, topic, payload, received_ns, exc)
+                self._reject(batch, topic, payload, flags, received_ns, exc)
                 continue
             except Exception as exc:
                 # A mistake of ours: it must not stop the others, and the message is kept for the day it is mended.
                 log.exception("decoder_failed", topic=topics.printable_topic(topic))
                 mistake = Rejected("decoder_error", f"{type(exc).__name__}: {exc}")
-                self._reject(batch, topic, payload, received_ns, mistake)
+                self._reject(batch, topic, payload, flags, received_ns, mistake)
                 continue
             rejects = decoded.rejects
             for reading in decoded.readings:
@@ -90,10 +94,21 @@ class Pipeline:
             if rejects:
                 more = f" (and {len(rejects) - 1} more)" if len(rejects) > 1 else ""
                 first = Rejected(rejects[0].reason, f"{rejects[0].detail}{more}")
-                self._reject(batch, topic, payload, received_ns, first)
+                self._reject(batch, topic, payload, flags, received_ns, first)
         return batch
 
-    def _reject(self, batch: Batch, topic: bytes, payload: bytes, received_ns: int, why: Rejected) -> None:
+    def _reject(
+        self, batch: Batch, topic: bytes, payload: bytes, flags: int, received_ns: int, why: Rejected
+    ) -> None:
+        if flags & FLAG_RETAIN:
+            # The broker sends what it retains at each of our subscriptions; once is enough to say what is wrong with it.
+            key = digest(topic, payload)
+            if key in self._retained_rejects:
+                self._metrics.duplicates.inc()
+                return
+            if len(self._retained_rejects) >= RETAINED_REJECTS_REMEMBERED:
+                self._retained_rejects.clear()
+            self._retained_rejects.add(key)
         shown = topics.printable_topic(topic)
         batch.dead_letters.append(DeadLetter(shown, payload, why.reason, why.detail[:500], received_ns))
 

@@ -1,0 +1,130 @@
+"""The stores under test. A new store joins the suite with one class here, named in STORES."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from sensorline.reading import Batch, DeadLetter, DeviceFacts, Reading, Receipt, Series
+from sensorline.settings import StoreSettings
+from sensorline.stores.base import DeadLetters, StoreReader, StoreWriter
+from sensorline.stores.sqlite import SqliteDeadLetters, SqliteReader, SqliteWriter
+
+T0_NS = 1_790_000_000 * 10**9
+"""A whole second in 2026; every test counts from here."""
+
+DESK = Series("desk", "temperature")
+
+
+class StoreUnderTest(Protocol):
+    """What the suite needs of a store."""
+
+    writer: StoreWriter
+    reader: StoreReader
+    dead_letters: DeadLetters
+
+    def reopen(self, **retention_days: float) -> None:
+        """Close everything and open it again, as a restart does."""
+
+    def new_reader(self) -> StoreReader:
+        """Return one more reader, as another process has one."""
+
+    def fill_disk(self) -> None:
+        """From now on the store finds no more room."""
+
+    def free_disk(self) -> None:
+        """There is room again."""
+
+    def close(self) -> None:
+        """Close everything."""
+
+
+class SqliteUnderTest:
+    """The embedded store."""
+
+    def __init__(self, folder: Path, **retention_days: float) -> None:
+        self.path = folder / "sensorline.db"
+        self._open(retention_days)
+
+    def _open(self, retention_days: dict[str, float]) -> None:
+        for_ever: dict[str, Any] = {"keep_raw_days": 0, "keep_minutes_days": 0, "keep_rejected_days": 0}
+        self._writer = SqliteWriter(StoreSettings(path=self.path, **for_ever | retention_days))
+        self.writer: StoreWriter = self._writer
+        self.reader: StoreReader = SqliteReader(self.path)
+        self.dead_letters: DeadLetters = SqliteDeadLetters(self.path)
+
+    def reopen(self, **retention_days: float) -> None:
+        self.close()
+        self._open(retention_days)
+
+    def new_reader(self) -> StoreReader:
+        return SqliteReader(self.path)
+
+    def fill_disk(self) -> None:
+        # SQLite answers SQLITE_FULL at this limit as it does on a full disk.
+        db: sqlite3.Connection = self._writer._db
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+
+    def free_disk(self) -> None:
+        self._writer._db.execute(f"PRAGMA max_page_count = {2**31}")
+
+    def close(self) -> None:
+        self.reader.close()
+        self.writer.close()
+
+
+STORES: dict[str, Callable[..., StoreUnderTest]] = {"sqlite": SqliteUnderTest}
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES.keys(), scope="session")
+def make_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., StoreUnderTest]:
+    """Return a function that makes an empty store: for tests that need many."""
+
+    def make(**retention_days: float) -> StoreUnderTest:
+        store: StoreUnderTest = request.param(tmp_path_factory.mktemp("store"), **retention_days)
+        return store
+
+    return make
+
+
+@pytest.fixture
+def store(make_store: Callable[..., StoreUnderTest]) -> Iterator[StoreUnderTest]:
+    """An empty store that keeps everything."""
+    made = make_store()
+    yield made
+    made.close()
+
+
+class Batches:
+    """Short ways to write batches; times are nanoseconds after T0_NS."""
+
+    t0_ns = T0_NS
+    desk = DESK
+
+    @staticmethod
+    def readings(*pairs: tuple[int, float], series: Series = DESK) -> Batch:
+        return Batch([Reading(series, T0_NS + t, v) for t, v in pairs])
+
+    @staticmethod
+    def facts(*facts: DeviceFacts) -> Batch:
+        return Batch(facts=list(facts))
+
+    @staticmethod
+    def dead_letters(*payloads: bytes, received_ns: int = T0_NS) -> Batch:
+        letters = [DeadLetter("sensors/desk/t", p, "value_null", "why", received_ns) for p in payloads]
+        return Batch(dead_letters=letters)
+
+    @staticmethod
+    def receipts(*receipts: tuple[int, int]) -> Batch:
+        return Batch(receipts=[Receipt(*r) for r in receipts])
+
+
+@pytest.fixture(scope="session")
+def batch() -> type[Batches]:
+    """Short ways to write batches."""
+    return Batches
