@@ -5,22 +5,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from sensorline.errors import StoreUnavailable
-from sensorline.reading import Batch, Committed, DeviceFacts, Reading, Receipt, Series
+from sensorline.reading import Batch, Committed, Reading, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import WriterState
-from sensorline.stores.facts import merge_facts
 from sensorline.stores.sqlite import schema
 from sensorline.stores.sqlite.collisions import Collisions
+from sensorline.stores.sqlite.ledger import Ledger
 from sensorline.stores.sqlite.upkeep import Upkeep
 
-RECEIPTS_KEPT = 32_768
-"""More than any in-flight window that we configure, and half of the 65,535 packet identifiers: so a kept receipt
-never meets another message with the same identifier."""
-
-_RECEIPT_BYTES = 10
 _MINUTE_NS = 60 * 10**9
 
 
@@ -34,7 +27,7 @@ class SqliteWriter:
         self._ids: dict[Series, int] = {}
         self._newest_ns: dict[int, int] = {}
         self._dirty: set[tuple[int, int]] = set()
-        self._facts: dict[str, DeviceFacts] = {}
+        self._ledger = Ledger(self._db)
         self._is_stale = False
         self._load()
 
@@ -44,10 +37,6 @@ class SqliteWriter:
         self._ids = {Series(device, metric): series_id for series_id, device, metric, _ in rows}
         self._newest_ns = {series_id: latest_ns for series_id, _, _, latest_ns in rows}
         self._dirty = set()
-        self._facts = {
-            name: msgspec.msgpack.decode(facts, type=DeviceFacts)
-            for name, facts in self._db.execute("SELECT name, facts FROM device")
-        }
         self._is_stale = False
 
     def commit(self, batch: Batch) -> Committed:
@@ -56,10 +45,9 @@ class SqliteWriter:
             self._db.execute("BEGIN IMMEDIATE")
             if self._is_stale:
                 self._load()
+                self._ledger.load()
             result = self._write_readings(batch.readings)
-            self._write_facts(batch)
-            self._write_dead_letters(batch)
-            self._write_receipts(batch.receipts)
+            self._ledger.write(batch, result.stored)
             self._db.execute("COMMIT")
         except BaseException as exc:
             self._is_stale = True
@@ -114,10 +102,7 @@ class SqliteWriter:
             "UPDATE series SET latest_ns = ?, latest_value = ? WHERE id = ?",
             [(time_ns, value, series_id) for series_id, (time_ns, value) in latest.items()],
         )
-        stored = len(readings) - repeated
-        if stored:
-            self._db.execute("UPDATE counter SET n = n + ? WHERE name = 'readings'", (stored,))
-        return Committed(stored, repeated, shifted)
+        return Committed(len(readings) - repeated, repeated, shifted)
 
     def _add_series(self, reading: Reading) -> int:
         # latest_ns below every time: the series' first reading, which follows at once, is the newest.
@@ -139,62 +124,9 @@ class SqliteWriter:
             )
             self._dirty |= new
 
-    def _write_facts(self, batch: Batch) -> None:
-        seen: dict[str, int] = {}
-        for reading in batch.readings:
-            device = reading.series.device
-            if reading.time_ns > seen.get(device, 0):
-                seen[device] = reading.time_ns
-        changed: dict[str, DeviceFacts] = {}
-        for facts in batch.facts:
-            before = self._facts.get(facts.device, DeviceFacts(facts.device))
-            after = merge_facts(before, facts)
-            if after != before or facts.device not in self._facts:
-                self._facts[facts.device] = changed[facts.device] = after
-        for device in seen:
-            if device not in self._facts:
-                self._facts[device] = changed[device] = DeviceFacts(device)
-        self._db.executemany(
-            "INSERT INTO device VALUES (?, NULL, ?) ON CONFLICT (name) DO UPDATE SET facts = excluded.facts",
-            [(name, msgspec.msgpack.encode(facts)) for name, facts in changed.items()],
-        )
-        self._db.executemany(
-            "UPDATE device SET last_seen_ns = ?1 WHERE name = ?2 AND (last_seen_ns IS NULL OR last_seen_ns < ?1)",
-            [(time_ns, device) for device, time_ns in seen.items()],
-        )
-
-    def _write_dead_letters(self, batch: Batch) -> None:
-        if not batch.dead_letters:
-            return
-        self._db.executemany(
-            "INSERT INTO dead_letter (topic, payload, reason, detail, received_ns) VALUES (?, ?, ?, ?, ?)",
-            [(d.topic, d.payload, d.reason, d.detail, d.received_ns) for d in batch.dead_letters],
-        )
-        self._db.execute(
-            "UPDATE counter SET n = n + ? WHERE name = 'dead_letters'", (len(batch.dead_letters),)
-        )
-
-    def _write_receipts(self, receipts: Sequence[Receipt]) -> None:
-        if not receipts:
-            return
-        packed = b"".join([r.packet_id.to_bytes(2, "big") + r.digest.to_bytes(8, "big") for r in receipts])
-        cursor = self._db.execute("INSERT INTO receipts (n, packed) VALUES (?, ?)", (len(receipts), packed))
-        # Once in a while is enough: a few too many do no harm.
-        if cursor.lastrowid and cursor.lastrowid % 64 == 0:
-            self._db.execute(
-                "DELETE FROM receipts WHERE id < (SELECT id FROM (SELECT id, sum(n) OVER (ORDER BY id DESC) AS newer"
-                " FROM receipts) WHERE newer >= ? ORDER BY id DESC LIMIT 1)",
-                (RECEIPTS_KEPT,),
-            )
-
     def receipts(self) -> list[Receipt]:
         """Return the newest receipts, oldest first."""
-        out = []
-        for (packed,) in self._db.execute("SELECT packed FROM receipts ORDER BY id"):
-            for i in range(0, len(packed), _RECEIPT_BYTES):
-                packet_id = int.from_bytes(packed[i : i + 2], "big")
-                out.append(Receipt(packet_id, int.from_bytes(packed[i + 2 : i + _RECEIPT_BYTES], "big")))
-        return out[-RECEIPTS_KEPT:]
+        return self._ledger.receipts()
 
     def maintain(self, now_ns: int) -> bool:
         """Do one step of upkeep. Raises StoreUnavailable; nothing is lost then, the step comes again."""
@@ -213,7 +145,7 @@ class SqliteWriter:
 
     def state(self) -> WriterState:
         """Return counts for people."""
-        counts = dict(self._db.execute("SELECT name, n FROM counter").fetchall())
+        counts = self._ledger.counts()
         dirty = self._db.execute("SELECT count(*) FROM dirty_minute").fetchone()[0]
         return WriterState(counts["readings"], counts["dead_letters"], dirty)
 

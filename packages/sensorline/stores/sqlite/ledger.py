@@ -1,0 +1,101 @@
+"""What ingest keeps beside the readings, whatever the store: devices, dead letters, receipts, counts.
+
+Every method works inside the caller's transaction.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from sensorline.reading import Batch, DeadLetter, DeviceFacts, Receipt
+from sensorline.stores.facts import merge_facts
+
+RECEIPTS_KEPT = 32_768
+"""More than any in-flight window that we configure, and half of the 65,535 packet identifiers: so a kept receipt
+never meets another message with the same identifier."""
+
+_RECEIPT_BYTES = 10
+
+
+class Ledger:
+    """The tables `device`, `dead_letter`, `receipts` and `counter` of one database."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._facts: dict[str, DeviceFacts] = {}
+        self.load()
+
+    def load(self) -> None:
+        """Read what is needed in memory; also after a rollback, which leaves memory ahead of the database."""
+        self._facts = {
+            name: msgspec.msgpack.decode(facts, type=DeviceFacts)
+            for name, facts in self._db.execute("SELECT name, facts FROM device")
+        }
+
+    def write(self, batch: Batch, stored: int) -> None:
+        """Write all of a batch but its readings, of which `stored` are new."""
+        if stored:
+            self._db.execute("UPDATE counter SET n = n + ? WHERE name = 'readings'", (stored,))
+        self._write_facts(batch)
+        self._write_dead_letters(batch.dead_letters)
+        self._write_receipts(batch.receipts)
+
+    def _write_facts(self, batch: Batch) -> None:
+        seen: dict[str, int] = {}
+        for reading in batch.readings:
+            device = reading.series.device
+            if reading.time_ns > seen.get(device, 0):
+                seen[device] = reading.time_ns
+        changed: dict[str, DeviceFacts] = {}
+        for facts in batch.facts:
+            before = self._facts.get(facts.device, DeviceFacts(facts.device))
+            after = merge_facts(before, facts)
+            if after != before or facts.device not in self._facts:
+                self._facts[facts.device] = changed[facts.device] = after
+        for device in seen:
+            if device not in self._facts:
+                self._facts[device] = changed[device] = DeviceFacts(device)
+        self._db.executemany(
+            "INSERT INTO device VALUES (?, NULL, ?) ON CONFLICT (name) DO UPDATE SET facts = excluded.facts",
+            [(name, msgspec.msgpack.encode(facts)) for name, facts in changed.items()],
+        )
+        self._db.executemany(
+            "UPDATE device SET last_seen_ns = ?1 WHERE name = ?2 AND (last_seen_ns IS NULL OR last_seen_ns < ?1)",
+            [(time_ns, device) for device, time_ns in seen.items()],
+        )
+
+    def _write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        if not dead_letters:
+            return
+        self._db.executemany(
+            "INSERT INTO dead_letter (topic, payload, reason, detail, received_ns) VALUES (?, ?, ?, ?, ?)",
+            [(d.topic, d.payload, d.reason, d.detail, d.received_ns) for d in dead_letters],
+        )
+        self._db.execute("UPDATE counter SET n = n + ? WHERE name = 'dead_letters'", (len(dead_letters),))
+
+    def _write_receipts(self, receipts: Sequence[Receipt]) -> None:
+        if not receipts:
+            return
+        packed = b"".join([r.packet_id.to_bytes(2, "big") + r.digest.to_bytes(8, "big") for r in receipts])
+        cursor = self._db.execute("INSERT INTO receipts (n, packed) VALUES (?, ?)", (len(receipts), packed))
+        # Once in a while is enough: a few too many do no harm.
+        if cursor.lastrowid and cursor.lastrowid % 64 == 0:
+            self._db.execute(
+                "DELETE FROM receipts WHERE id < (SELECT id FROM (SELECT id, sum(n) OVER (ORDER BY id DESC) AS newer"
+                " FROM receipts) WHERE newer >= ? ORDER BY id DESC LIMIT 1)",
+                (RECEIPTS_KEPT,),
+            )
+
+    def receipts(self) -> list[Receipt]:
+        """Return the newest receipts, oldest first."""
+        out = []
+        for (packed,) in self._db.execute("SELECT packed FROM receipts ORDER BY id"):
+            for i in range(0, len(packed), _RECEIPT_BYTES):
+                packet_id = int.from_bytes(packed[i : i + 2], "big")
+                out.append(Receipt(packet_id, int.from_bytes(packed[i + 2 : i + _RECEIPT_BYTES], "big")))
+        return out[-RECEIPTS_KEPT:]
+
+    def counts(self) -> dict[str, int]:
+        """Return the counters: readings and dead letters since the database was made."""
+        return dict(self._db.execute("SELECT name, n FROM counter").fetchall())
