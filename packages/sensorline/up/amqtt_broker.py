@@ -1,7 +1,7 @@
 """The broker for machines without Mosquitto: amqtt, in a process of its own, on loopback, MQTT 3.1.1.
 
-It keeps sessions and retained messages in memory: what waits for a subscriber is lost with the process. Readings of
-sensor nodes survive that, because a node keeps them until ingest has confirmed them; those of other devices need Mosquitto.
+It keeps sessions, what waits for them and retained messages in memory, over any end of a client; they are lost with the
+process. Readings of sensor nodes survive that too, because a node keeps them until ingest has confirmed them.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ import logging
 import signal
 
 import click
-from amqtt.broker import Broker
-from amqtt.contexts import BrokerConfig, ListenerConfig
+
+from sensorline.up.amqtt_sessions import make_broker
 
 _HOST = "127.0.0.1"
 
@@ -34,13 +34,7 @@ async def _serve(port: int) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    broker = Broker(
-        BrokerConfig(
-            listeners={"default": ListenerConfig(bind=f"{_HOST}:{port}")},
-            # The default list adds a logger of every packet and $SYS topics, and listens to the whole network.
-            plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-        )
-    )
+    broker = make_broker(_HOST, port)
     await broker.start()
     await stop.wait()
     await broker.shutdown()
