@@ -76,12 +76,18 @@ class Receipt(NamedTuple):
 
 
 class Batch(msgspec.Struct, gc=False):
-    """Everything that is committed together: it is durable as a whole or not at all. Lists are in arrival order."""
+    """Everything that is committed together: it is durable as a whole or not at all. Lists are in arrival order.
+
+    `confirm_tokens` are of people who want to know when this is durable; they are not stored.
+    `begins_session`: the broker began a new session, so that receipts of earlier batches mean nothing any more.
+    """
 
     readings: list[Reading] = []
     dead_letters: list[DeadLetter] = []
     facts: list[DeviceFacts] = []
     receipts: list[Receipt] = []
+    begins_session: bool = False
+    confirm_tokens: list[str] = []
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):

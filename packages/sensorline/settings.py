@@ -145,7 +145,9 @@ class MqttSettings(Settings):
         raw = values.get("url", "")
         text = raw.get_secret_value() if isinstance(raw, SecretStr) else str(raw)
         # What was given by name refines what the URL says.
-        return (_spread_url(text) or {}) | {k: v for k, v in values.items() if v not in ("", None)}
+        out = (_spread_url(text) or {}) | {k: v for k, v in values.items() if v not in ("", None)}
+        # Whoever names authorities to trust, or shows a certificate, means TLS: never send the password without it.
+        return {"tls": bool({"cafile", "cert"} & out.keys())} | out
 
 
 class StoreSettings(Settings):

@@ -6,6 +6,8 @@
     sensors/<device>/$meta        facts about the device, retained
     acks/<device>                 from ingest: sequence numbers that are durable
     sensorline/ingest/$status     from ingest: state and counters, retained
+    sensorline/ingest/confirm/<token>  to ingest: say when what came before this is durable
+    acks/$confirm/<token>         from ingest: it is
     sensorline/rejected/<topic>   from ingest: one for each rejected message
     sensorline/canary/<client>    a client's message to itself, to prove that its session is alive
 
@@ -23,6 +25,9 @@ ACKS = "acks"
 REJECTED = "sensorline/rejected"
 CANARY = "sensorline/canary"
 INGEST_STATUS = "sensorline/ingest/$status"
+
+CONFIRM = "sensorline/ingest/confirm"
+CONFIRMED = "acks/$confirm"
 
 STATUS = "$status"
 META = "$meta"

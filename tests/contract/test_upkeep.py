@@ -217,3 +217,22 @@ def test_upkeep_on_a_full_disk_fails_softly_and_goes_on_later(store: Any, batch:
     maintain(store, batch.t0_ns + DAY_NS)
     assert store.writer.state().dirty_windows == 0
     assert total(store, batch, batch.t0_ns - 3 * DAY_NS, batch.t0_ns, 5) == count
+
+
+def test_late_readings_join_rollups_whose_own_readings_retention_has_deleted(
+    make: Callable[..., Any], batch: Any
+) -> None:
+    """Somebody lengthened the retention, or a node was away for long: the past must not become one late reading."""
+    store = make(keep_raw_days=2.0, keep_minutes_days=0.0)
+    count = fill(store, batch, 5, step_ns=20 * SECOND_NS)
+    maintain(store, batch.t0_ns)
+    late_ns = -4 * DAY_NS + 5 * SECOND_NS
+    store.writer.commit(batch.readings((late_ns, 1e6), (late_ns + SECOND_NS, 2e6)))
+    maintain(store, batch.t0_ns)
+    span = (batch.t0_ns - 5 * DAY_NS, batch.t0_ns)
+    for max_points in (150, 8_000):
+        columns = store.reader.query(batch.desk, *span, max_points)
+        assert (sum(columns.n), max(columns.max)) == (count + 2, 2e6)
+    store.reopen()
+    maintain(store, batch.t0_ns + MINUTE_NS)
+    assert sum(store.reader.query(batch.desk, *span, 150).n) == count + 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sensorline import logging
+from sensorline import logging, topics
 from sensorline.cli.options import flags, mqtt_options
 from sensorline.errors import SensorlineError
 from sensorline.mqtt import MqttLink
@@ -74,28 +74,38 @@ def drop(kept: SqliteDeadLetters, numbers: tuple[int, ...], everything: bool) ->
 @mqtt_options
 @click.pass_obj
 def replay(kept: SqliteDeadLetters, /, numbers: tuple[int, ...], **arguments: Any) -> None:
-    """Publish the given ones again on their topics, then drop them here: what is still wrong is rejected anew."""
+    """Publish the given ones again on their topics and drop them here once ingest has them.
+
+    What is still wrong is rejected anew. A payload without a time of its own is a reading of the time of the replay.
+    """
     letters = [_get(kept, number) for number in numbers]
     loaded = load(MqttSettings, LogSettings, flags=flags(arguments))
     settings = loaded[MqttSettings]
     # The connection is told on standard error: standard output is for the answer.
     logging.configure(loaded[LogSettings], "replay")
-    client_id = f"sensorline-replay-{secrets.token_hex(4)}"
-    mine = f"sensorline/canary/{client_id}"
-    link = MqttLink(settings, client_id=client_id, clean_session=True, subscriptions=[(mine, 0)])
+    token = secrets.token_hex(8)
+    link = MqttLink(
+        settings,
+        client_id=f"sensorline-replay-{token}",
+        clean_session=True,
+        subscriptions=[(f"{topics.CONFIRMED}/{token}", 1)],
+    )
     link.start()
     try:
         deadline_s = time.monotonic() + REPLAY_TIMEOUT_S
-        while not link.is_connected:
+        while not link.is_subscribed:
             if time.monotonic() > deadline_s:
                 raise SensorlineError(f"cannot replay: {link.refusal or 'the broker does not answer'}")
             time.sleep(0.01)
-        for letter in letters:
-            link.publish(letter.topic, letter.payload, qos=1)
-        # Our own message comes back after the broker has taken those before it on the same connection.
-        link.publish(mine, b"end", qos=1)
+        messages = [(letter.topic, letter.payload) for letter in letters]
+        for topic, payload in [*messages, (f"{topics.CONFIRM}/{token}", b"")]:
+            if not link.publish(topic, payload, qos=1):
+                raise SensorlineError(
+                    "cannot replay: the connection to the broker broke; nothing was dropped"
+                )
+        # A broker keeps the order of one publisher, so ingest has committed the letters before it answers this.
         if link.take(REPLAY_TIMEOUT_S) is None:
-            raise SensorlineError("cannot replay: the broker did not confirm; nothing was dropped")
+            raise SensorlineError("cannot replay: ingest did not confirm; is it running? nothing was dropped")
     finally:
         link.stop()
     click.echo(f"replayed {kept.drop(numbers)}")

@@ -18,10 +18,15 @@ FLAG_DUP, FLAG_QOS, FLAG_RETAIN = 0x08, 0x06, 0x01
 
 
 class Arrivals(msgspec.Struct, gc=False, eq=False):
-    """Messages of one connection, in the order in which they arrived. Acknowledge each list whole, in order of taking."""
+    """Messages of one connection, in the order in which they arrived. Acknowledge each list whole, in order of taking.
+
+    `session` is 0 for the session that the broker kept from before our start and grows with each one that it began anew:
+    packet identifiers of different sessions have nothing to do with each other.
+    """
 
     generation: int
     messages: list[RawMessage]
+    session: int = 0
 
 
 class ArrivalQueue:
@@ -38,6 +43,7 @@ class ArrivalQueue:
         self._waiting_count = 0
         self._taken: deque[Arrivals] = deque()
         self._generation = 0
+        self._session = 0
         self._is_open = False
         self._unacked_of_old: dict[int, RawMessage] = {}
         self._adopted: dict[int, RawMessage] = {}
@@ -49,15 +55,21 @@ class ArrivalQueue:
         """How many messages wait to be taken."""
         return self._waiting_count
 
-    def begin_generation(self, generation: int) -> None:
-        """A new connection began: remember what older ones still owe, to recognise it when it is sent again."""
+    def begin_generation(self, generation: int, session_present: bool = True) -> None:
+        """A new connection began: remember what older ones still owe, to recognise it when it is sent again.
+
+        Without the old session the broker sends nothing again, and its packet identifiers begin anew.
+        """
         with self._changed:
             self._generation = generation
+            if not session_present:
+                self._session += 1
             self._is_open = True
             self._adopted.clear()
             self._unacked_of_old = {
                 message[2]: message
                 for arrivals in (*self._taken, *self._waiting)
+                if arrivals.session == self._session
                 for message in arrivals.messages
                 if message[2]
             }
@@ -81,7 +93,7 @@ class ArrivalQueue:
                 messages = kept
             if not messages:
                 return
-            self._waiting.append(Arrivals(self._generation, messages))
+            self._waiting.append(Arrivals(self._generation, messages, self._session))
             self._waiting_count += len(messages)
             self._changed.notify()
 
@@ -107,8 +119,10 @@ class ArrivalQueue:
                 self._changed.wait_for(lambda: self._waiting_count >= max_messages or self._closed, linger_s)
             first = self._waiting.popleft()
             if len(first.messages) > max_messages:
-                self._waiting.appendleft(Arrivals(first.generation, first.messages[max_messages:]))
-                first = Arrivals(first.generation, first.messages[:max_messages])
+                self._waiting.appendleft(
+                    Arrivals(first.generation, first.messages[max_messages:], first.session)
+                )
+                first = Arrivals(first.generation, first.messages[:max_messages], first.session)
             elif self._waiting and self._waiting[0].generation == first.generation:
                 first = self._merge(first, max_messages)
             self._waiting_count -= len(first.messages)
@@ -121,7 +135,7 @@ class ArrivalQueue:
             if len(messages) + len(self._waiting[0].messages) > max_messages:
                 break
             messages += self._waiting.popleft().messages
-        return Arrivals(first.generation, messages)
+        return Arrivals(first.generation, messages, first.session)
 
     def acknowledge(self, arrivals: Arrivals, send: Callable[[list[int]], None]) -> None:
         """Forget taken arrivals; `send` gets the packet identifiers that the current connection waits for, in order.

@@ -165,7 +165,8 @@ class MqttLink:
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         """Hand a message to the network thread; False, and nothing kept, while there is no connection.
 
-        True says only that it will be sent. A PUBACK from the broker is not durability, so nobody waits for it here.
+        True says only that it will be sent. A PUBACK from the broker is not durability, so nobody waits for it here. In the
+        instant in which a connection breaks False may come for a QoS 1 message that paho keeps and sends later.
         """
         if not self._is_connected:
             return False
@@ -217,7 +218,7 @@ class MqttLink:
             return
         self._refusal = ""
         self._generation += 1
-        self._queue.begin_generation(self._generation)
+        self._queue.begin_generation(self._generation, flags.session_present)
         self._connected_s = time.monotonic()
         self._is_connected = True
         if self._subscriptions:

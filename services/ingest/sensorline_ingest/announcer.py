@@ -61,6 +61,9 @@ class Announcer:
         """Confirm the batch's sequence numbers and announce its rejects."""
         for device, ranges in durable_seqs(batch).items():
             self._publisher.publish(topics.acks_topic(device), _encode({"stored": ranges}))
+        for token in batch.confirm_tokens:
+            if token.isalnum():
+                self._publisher.publish(f"{topics.CONFIRMED}/{token}", b"{}", qos=1)
         for dead_letter in batch.dead_letters:
             self._publisher.publish(
                 topics.rejected_topic(dead_letter.topic), _encode(_announcement(dead_letter))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sensorline.errors import Rejected
-from sensorline.reading import Series
+from sensorline.reading import DeviceFacts, Series
 
 
 class Cardinality:
@@ -14,6 +14,7 @@ class Cardinality:
         self._max_metrics = max_metrics_per_device
         self._known: set[Series] = set()
         self._metrics_of: dict[str, int] = {}
+        self._silent: set[str] = set()
         for series in known:
             self._add(series)
 
@@ -36,3 +37,12 @@ class Cardinality:
                 "too_many_series", f"there are {self._max_series:,} series already (INGEST_MAX_SERIES)"
             )
         self._add(series)
+
+    def admit_facts(self, facts: DeviceFacts) -> None:
+        """Let a device's facts in; a device without readings counts as a series. Raises Rejected (`too_many_series`)."""
+        if facts.device not in self._metrics_of and facts.device not in self._silent:
+            if len(self._known) + len(self._silent) >= self._max_series:
+                raise Rejected(
+                    "too_many_series", f"there are {self._max_series:,} series already (INGEST_MAX_SERIES)"
+                )
+            self._silent.add(facts.device)

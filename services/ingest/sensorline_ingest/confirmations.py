@@ -3,6 +3,8 @@
 A dead letter is durable too, and sending it again would only make another one.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from sensorline import topics
@@ -18,25 +20,28 @@ def durable_seqs(batch: Batch) -> Ranges:
         if reading.seq is not None:
             seqs.setdefault(reading.series.device, set()).add(reading.seq)
     for dead_letter in batch.dead_letters:
-        device, found = _seqs_of(dead_letter)
-        if found:
-            seqs.setdefault(device, set()).update(found)
+        for device, seq in _seqs_of(dead_letter):
+            seqs.setdefault(device, set()).add(seq)
     return {device: _ranges(numbers) for device, numbers in seqs.items()}
 
 
-def _seqs_of(dead_letter: DeadLetter) -> tuple[str, set[int]]:
-    """Return the device and the sequence numbers of a rejected native message, as far as it can be read."""
+def _seqs_of(dead_letter: DeadLetter) -> Iterator[tuple[str, int]]:
+    """Yield device and sequence number of each item of a rejected native message, as far as they can be read."""
     levels = dead_letter.topic.split("/")
     if levels[0] != topics.SENSORS or len(levels) < 2:
-        return "", set()
+        return
     try:
         value = msgspec.json.decode(dead_letter.payload)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return "", set()
-    items = value if isinstance(value, list) else [value]
-    numbers = [item.get("seq") for item in items if isinstance(item, dict)]
-    device = "/".join(levels[1:-1] if len(levels) > 2 else levels[1:])
-    return device, {n for n in numbers if type(n) is int and 0 <= n <= 2**53}
+        return
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, dict):
+            continue
+        seq = item.get("seq")
+        # With `value` it is a metric's reading, without it the object of a device, as for the decoder.
+        device = "/".join(levels[1:-1] if "value" in item and len(levels) > 2 else levels[1:])
+        if type(seq) is int and 0 <= seq <= 2**53:
+            yield device, seq
 
 
 def _ranges(numbers: set[int]) -> list[tuple[int, int]]:

@@ -24,6 +24,7 @@ OWN_TOPICS = (f"{topics.ACKS}/".encode(), b"sensorline/")
 """What ingest itself publishes. With a subscription such as `#` it comes back: a reject must not beget a reject."""
 
 
+CONFIRM_PREFIX = f"{topics.CONFIRM}/".encode()
 RETAINED_REJECTS_REMEMBERED = 10_000
 
 
@@ -47,15 +48,22 @@ class Pipeline:
         self._metrics = metrics
         self._receipts = Receipts(writer.receipts())
         self._retained_rejects: set[int] = set()
+        self._begins_session = False
         state = writer.state()
         self.totals = Totals(state.readings, state.dead_letters)
+
+    def begin_session(self) -> None:
+        """The broker began a new session: what it sends again from now on was not received before."""
+        self._receipts.clear()
+        self._begins_session = True
 
     def decode(self, messages: Sequence[RawMessage]) -> Batch:
         """Return the batch that messages amount to; what the broker sent again and we have is left out.
 
         Never raises: whatever a message does wrong, it becomes a dead letter and the others become readings.
         """
-        batch = Batch([], [], [], [])
+        batch = Batch([], [], [], [], self._begins_session, [])
+        self._begins_session = False
         decode = self._decoders.decode
         for topic, payload, packet_id, flags, received_ns in messages:
             if packet_id:
@@ -65,6 +73,9 @@ class Pipeline:
                     continue
                 self._receipts.add(receipt)
                 batch.receipts.append(receipt)
+            if topic.startswith(CONFIRM_PREFIX):
+                batch.confirm_tokens.append(topics.printable_topic(topic[len(CONFIRM_PREFIX) :])[:64])
+                continue
             if (not payload and flags & FLAG_RETAIN) or topic.startswith(OWN_TOPICS):
                 continue
             try:
@@ -86,7 +97,13 @@ class Pipeline:
                     rejects = [*rejects, exc]
                     continue
                 batch.readings.append(reading)
-            batch.facts += decoded.facts
+            for facts in decoded.facts:
+                try:
+                    self._cardinality.admit_facts(facts)
+                except Rejected as exc:
+                    rejects = [*rejects, exc]
+                else:
+                    batch.facts.append(facts)
             if decoded.state:
                 self._metrics.state.inc(len(decoded.state))
             if decoded.ignored:

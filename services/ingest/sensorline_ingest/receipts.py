@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from sensorline.reading import Receipt
 
 KEPT = 32_768
-"""More than the in-flight window, and half of all packet identifiers: an identifier comes back only after a receipt
-of its earlier message is gone, because brokers count them up (MQTT 3.1.1, section 2.3.1)."""
+"""More than the in-flight window, and half of all packet identifiers: within a session, brokers that count them up (as
+Mosquitto does) come back to an identifier only after its receipt is gone."""
 
 
 def digest(topic: bytes, payload: bytes) -> int:
@@ -33,3 +33,7 @@ class Receipts:
     def has(self, receipt: Receipt) -> bool:
         """Tell whether a message that is sent again (dup flag) is one that we have."""
         return self._digests.get(receipt.packet_id) == receipt.digest
+
+    def clear(self) -> None:
+        """Forget all: the broker began a new session and gives packet identifiers out anew."""
+        self._digests.clear()

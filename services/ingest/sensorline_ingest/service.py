@@ -7,6 +7,7 @@ import time
 import msgspec
 import structlog
 
+from sensorline import topics
 from sensorline.decoders import Decoders, TimeLimits, build_decoders
 from sensorline.errors import StoreUnavailable
 from sensorline.mqtt import MqttLink
@@ -17,6 +18,7 @@ from sensorline.stores.sqlite import SqliteReader, SqliteWriter
 from sensorline_ingest.announcer import Announcer, Instance, offline_will
 from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.claim import StoreLock, claim_session
+from sensorline_ingest.clock import CautiousClock
 from sensorline_ingest.health import HealthServer
 from sensorline_ingest.metrics import IngestMetrics
 from sensorline_ingest.pipeline import Pipeline
@@ -38,6 +40,7 @@ class Ingest:
         self._stopping = threading.Event()
         self._store_problem = ""
         self._metrics = IngestMetrics()
+        self._clock = CautiousClock()
         self._instance = Instance.here(str(store.path.absolute()), settings.client_id)
         self._lock = StoreLock(store.path, self._instance)
         self._writer: StoreWriter = SqliteWriter(store)
@@ -52,7 +55,8 @@ class Ingest:
             client_id=settings.client_id,
             clean_session=False,
             subscriptions=[
-                (topic_filter, settings.qos) for topic_filter in settings.topics or self._decoders.filters
+                *((topic_filter, settings.qos) for topic_filter in settings.topics or self._decoders.filters),
+                (f"{topics.CONFIRM}/+", 1),
             ],
             will=offline_will(self._instance),
             canary=True,
@@ -95,7 +99,7 @@ class Ingest:
             self._lock.release()
 
     def _loop(self) -> None:
-        generation = 0
+        generation, session = 0, 0
         upkeep_due_s = 0.0
         linger_s = self._settings.linger_ms / 1000
         while not self._stopping.is_set():
@@ -103,6 +107,9 @@ class Ingest:
             arrivals = self._link.take(IDLE_S, self._settings.batch_max, linger_s)
             if arrivals is not None:
                 self._metrics.messages.inc(len(arrivals.messages))
+                if arrivals.session != session:
+                    session = arrivals.session
+                    self._pipeline.begin_session()
                 batch = self._pipeline.decode(arrivals.messages)
                 if not self._commit(batch):
                     return
@@ -143,7 +150,7 @@ class Ingest:
     def _upkeep(self) -> bool:
         """Do a step of upkeep; True if there is more to do at once."""
         try:
-            more = self._writer.maintain(time.time_ns())
+            more = self._writer.maintain(self._clock.now_ns())
         except StoreUnavailable as exc:
             # The next commit meets the same trouble and says so; upkeep comes again.
             log.debug("upkeep_failed", detail=str(exc))

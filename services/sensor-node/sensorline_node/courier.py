@@ -1,8 +1,8 @@
 """The courier: carries readings from the outbox to the broker until each is confirmed.
 
 New readings go at once. What was not confirmed in time, and everything that waits when a connection begins, goes
-again: oldest first, in arrays, in rounds through the outbox. A reading that ingest will not take (its time may be
-in the future) is so passed by and does not hold up those behind it.
+again: oldest first, in arrays, in rounds through the outbox, so that nothing holds up what is behind it. A reading that
+ingest rejects is confirmed too: it is kept there as a dead letter.
 """
 
 from collections.abc import Iterable, Sequence

@@ -216,3 +216,8 @@ def test_a_misspelt_name_in_the_env_file_is_told_with_the_nearest_setting(tmp_pa
         load(MqttSettings, StoreSettings, env_file=file)
     assert [p.name for p in caught.value.problems] == ["MQTT_HOSTT"]
     assert "did you mean MQTT_HOST?" in str(caught.value)
+
+
+def test_whoever_names_authorities_to_trust_means_tls() -> None:
+    assert load(MqttSettings, flags={"MQTT_CAFILE": "ca.pem"})[MqttSettings].tls
+    assert not load(MqttSettings, flags={"MQTT_CAFILE": "ca.pem", "MQTT_TLS": "false"})[MqttSettings].tls

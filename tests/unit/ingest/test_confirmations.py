@@ -24,11 +24,12 @@ def test_a_rejected_reading_is_confirmed_too_because_sending_it_again_would_reje
         readings=[reading("a/b", 4)],
         dead_letters=[
             dead_letter("sensors/a/b/t", b'{"value":null,"seq":5}'),
-            dead_letter("sensors/a/b/t", b'[{"value":1,"ts":5,"seq":6},{"seq":8},"x"]'),
+            dead_letter("sensors/a/b/t", b'[{"value":1,"ts":5,"seq":6},{"value":null,"seq":8},"x"]'),
+            dead_letter("sensors/a/b", b'{"mode":"x","seq":9}'),
             dead_letter("sensors/c", b'{"seq":1}'),
         ],
     )
-    assert durable_seqs(batch) == {"a/b": [(4, 6), (8, 8)], "c": [(1, 1)]}
+    assert durable_seqs(batch) == {"a/b": [(4, 6), (8, 9)], "c": [(1, 1)]}
 
 
 def test_a_dead_letter_without_a_readable_seq_confirms_nothing() -> None:

@@ -264,3 +264,27 @@ def test_clearing_a_retained_status_says_nothing(tmp_path: Path) -> None:
     batch = pipeline.decode([(b"sensors/desk/$status", b"", 0, 0, 1), (b"sensors/desk/$meta", b"", 0, 0, 1)])
     writer.close()
     assert (batch.dead_letters, batch.facts) == ([], [])
+
+
+def test_a_new_session_of_the_broker_makes_receipts_void_also_the_stored_ones(tmp_path: Path) -> None:
+    """Packet identifiers begin anew with a session: the same one with the same payload is another message."""
+    writer = SqliteWriter(StoreSettings(path=tmp_path / "s.db"))
+    pipeline = Pipeline(build_decoders(), writer, Cardinality([], 10, 10), IngestMetrics())
+    pipeline.commit(pipeline.decode([message("sensors/door/contact", "1", 5)]))
+    again = Pipeline(build_decoders(), writer, Cardinality([], 10, 10), IngestMetrics())
+    assert again.decode([message("sensors/door/contact", "1", 5, DUP, at_ms=1)]).readings == []
+    again.begin_session()
+    batch = again.decode([message("sensors/door/contact", "1", 5, DUP, at_ms=86_400_000)])
+    assert len(batch.readings) == 1
+    again.commit(batch)
+    assert [r.packet_id for r in writer.receipts()] == [5]
+    writer.close()
+
+
+def test_devices_that_only_announce_themselves_are_bounded_too(tmp_path: Path) -> None:
+    writer = SqliteWriter(StoreSettings(path=tmp_path / "s.db"))
+    pipeline = Pipeline(build_decoders(), writer, Cardinality([], 3, 10), IngestMetrics())
+    batch = pipeline.decode([message(f"sensors/d{i}/$status", "online") for i in range(5)])
+    writer.close()
+    assert [f.device for f in batch.facts] == ["d0", "d1", "d2"]
+    assert [d.reason for d in batch.dead_letters] == ["too_many_series"] * 2

@@ -12,8 +12,8 @@ from sensorline.reading import Batch, DeadLetter, DeviceFacts, Receipt
 from sensorline.stores.facts import merge_facts
 
 RECEIPTS_KEPT = 32_768
-"""More than any in-flight window that we configure, and half of the 65,535 packet identifiers: so a kept receipt
-never meets another message with the same identifier."""
+"""More than any in-flight window that we configure, and half of the 65,535 packet identifiers: within a session, brokers
+that count them up come back to an identifier only after its receipt is gone."""
 
 _RECEIPT_BYTES = 10
 
@@ -39,6 +39,8 @@ class Ledger:
             self._db.execute("UPDATE counter SET n = n + ? WHERE name = 'readings'", (stored,))
         self._write_facts(batch)
         self._write_dead_letters(batch.dead_letters)
+        if batch.begins_session:
+            self._db.execute("DELETE FROM receipts")
         self._write_receipts(batch.receipts)
 
     def _write_facts(self, batch: Batch) -> None:

@@ -1,7 +1,8 @@
 """Rollups and retention, in short steps between commits.
 
 A rollup row is a function of the readings in its window: it is recomputed from them whenever a commit touched the
-window, late data included, so that doing it twice changes nothing. Which windows are still to do is durable.
+window, late data included, so that doing it twice changes nothing. Which windows are still to do is durable. Where retention
+has deleted a window's readings, late ones are added to the rollup instead.
 """
 
 import sqlite3
@@ -45,6 +46,18 @@ class Upkeep:
         if not windows:
             return []
         self._db.execute("BEGIN IMMEDIATE")
+        cut_s = self._raw_deleted_before_s()
+        self._recompute([window for window in windows if window[1] >= cut_s])
+        self._merge([window for window in windows if window[1] < cut_s])
+        self._db.executemany("DELETE FROM dirty_minute WHERE series_id = ? AND start_s = ?", windows)
+        self._db.execute("COMMIT")
+        return [(series_id, start_s // 60) for series_id, start_s in windows]
+
+    def _raw_deleted_before_s(self) -> int:
+        row = self._db.execute("SELECT n FROM counter WHERE name = 'raw_deleted_before_s'").fetchone()
+        return int(row[0]) if row else 0
+
+    def _recompute(self, windows: list[tuple[int, int]]) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO rollup_minute SELECT ?1, ?2, min(value), max(value), sum(value), count(*) FROM reading"
             " WHERE series_id = ?1 AND time_ns >= ?2 * 1000000000 AND time_ns < (?2 + 60) * 1000000000 GROUP BY series_id",
@@ -56,14 +69,28 @@ class Upkeep:
             " WHERE series_id = ?1 AND start_s >= ?2 AND start_s < ?2 + 3600 GROUP BY series_id",
             hours,
         )
-        self._db.executemany("DELETE FROM dirty_minute WHERE series_id = ? AND start_s = ?", windows)
-        self._db.execute("COMMIT")
-        return [(series_id, start_s // 60) for series_id, start_s in windows]
+
+    def _merge(self, windows: list[tuple[int, int]]) -> None:
+        """Add late readings to windows whose own readings retention has deleted; then they have done their work.
+
+        Deleting them in the same transaction is what makes a second time harmless.
+        """
+        for table, seconds in (("rollup_minute", 60), ("rollup_hour", 3600)):
+            self._db.executemany(
+                f"INSERT INTO {table} SELECT ?1, ?2 / {seconds} * {seconds}, min(value), max(value), sum(value), count(*)"
+                " FROM reading WHERE series_id = ?1 AND time_ns >= ?2 * 1000000000 AND time_ns < (?2 + 60) * 1000000000"
+                " GROUP BY series_id ON CONFLICT (series_id, start_s) DO UPDATE SET min = min(min, excluded.min),"
+                " max = max(max, excluded.max), sum = sum + excluded.sum, n = n + excluded.n",
+                windows,
+            )
+        self._db.executemany(
+            "DELETE FROM reading WHERE series_id = ?1 AND time_ns >= ?2 * 1000000000 AND time_ns < (?2 + 60) * 1000000000",
+            windows,
+        )
 
     def _forget(self, now_ns: int) -> bool:
-        """Delete what is older than its retention; True if a step was full and more may be left."""
+        """Delete what is older than its retention, at most one full lot; True if more may be left."""
         s = self._settings
-        more = False
         # Whole hours only: an hour's rollup is recomputed from its minutes and a minute's from its readings, so what
         # a rollup was made of goes together, and after the rollup was made.
         minutes_days = _longer(s.keep_minutes_days, s.keep_raw_days)
@@ -74,22 +101,31 @@ class Upkeep:
         ):
             if not days:
                 continue
-            before = (int(now_ns - days * _DAY_NS) // (3600 * 10**9)) * 3600 * 10**9 // unit_ns
+            before_ns = (int(now_ns - days * _DAY_NS) // (3600 * 10**9)) * 3600 * 10**9
             for (series_id,) in self._db.execute("SELECT id FROM series").fetchall():
                 cursor = self._db.execute(
                     f"DELETE FROM {table} WHERE series_id = ?1 AND {column} < ?2 AND {column} < coalesce(("
                     f"SELECT {column} FROM {table} WHERE series_id = ?1 ORDER BY {column} LIMIT 1 OFFSET {ROWS_PER_RETENTION_STEP}"
                     f"), {2**63 - 1})",
-                    (series_id, before),
+                    (series_id, before_ns // unit_ns),
                 )
-                more = more or cursor.rowcount >= ROWS_PER_RETENTION_STEP
+                if cursor.rowcount and table == "reading":
+                    self._note_raw_deleted(before_ns // 10**9)
+                if cursor.rowcount >= ROWS_PER_RETENTION_STEP:
+                    return True
         if s.keep_rejected_days:
             self._db.execute(
                 "DELETE FROM dead_letter WHERE received_ns < ?",
                 (int(now_ns - s.keep_rejected_days * _DAY_NS),),
             )
         self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
-        return more
+        return False
+
+    def _note_raw_deleted(self, before_s: int) -> None:
+        self._db.execute(
+            "INSERT INTO counter VALUES ('raw_deleted_before_s', ?) ON CONFLICT (name) DO UPDATE SET n = max(n, excluded.n)",
+            (before_s,),
+        )
 
 
 def _longer(days: float, finer_days: float) -> float:

@@ -248,3 +248,16 @@ def test_one_thread_puts_while_another_takes_and_acknowledges() -> None:
             acked += acknowledge(q, taken)
     feeder.join()
     assert acked == [j % 65_535 + 1 for j in range(total)]
+
+
+def test_without_the_old_session_nothing_is_adopted_and_the_session_number_tells() -> None:
+    """A broker that forgot the session may give packet identifier 1 to an equal, but new, message."""
+    q = queue()
+    q.put([message(1)])
+    q.begin_generation(2, session_present=False)
+    q.put([again(message(1))])
+    old, new = take(q), take(q)
+    assert (len(old.messages), len(new.messages)) == (1, 1)
+    assert new.session == old.session + 1
+    assert acknowledge(q, old) == []
+    assert acknowledge(q, new) == [1]
