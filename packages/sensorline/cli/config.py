@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sensorline.cli.options import flags, mqtt_options
-from sensorline.settings import LogSettings, MqttSettings, Settings, StoreSettings, load
+from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, Settings, StoreSettings, load
 
 
 def all_groups() -> list[type[Settings]]:
@@ -16,7 +16,16 @@ def all_groups() -> list[type[Settings]]:
     from sensorline_node.settings import NodeSettings
     from sensorline_web.settings import WebSettings
 
-    return [MqttSettings, StoreSettings, IngestSettings, WebSettings, NodeSettings, UpSettings, LogSettings]
+    return [
+        MqttSettings,
+        StoreSettings,
+        DecodingSettings,
+        IngestSettings,
+        WebSettings,
+        NodeSettings,
+        UpSettings,
+        LogSettings,
+    ]
 
 
 @click.command()

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
-from sensorline.decoders import build_decoders
+from sensorline.decoders import build_decoders, time_limits
 from sensorline.errors import Rejected
 from sensorline.reading import Reading
+from sensorline.settings import DecodingSettings, StoreSettings, load
 
 
 @click.command()
@@ -19,7 +20,8 @@ def explain(topic: str, payload: str, retain: bool) -> None:
     """Say what PAYLOAD on TOPIC becomes, or why it is rejected (exit code 1). `-` reads the payload from standard input."""
     data = sys.stdin.buffer.read() if payload == "-" else payload.encode(errors="surrogateescape")
     received_ns = time.time_ns() // 10**6 * 10**6
-    decoders = build_decoders()
+    settings = load(DecodingSettings, StoreSettings)
+    decoders = build_decoders(time_limits(settings[DecodingSettings], settings[StoreSettings]))
     try:
         name = topic.encode(errors="surrogateescape")
         click.echo(f"decoder   {decoders.choose(name).name}")

@@ -6,7 +6,7 @@ import click
 
 from sensorline import logging
 from sensorline.cli.options import flags, log_options, mqtt_options
-from sensorline.settings import LogSettings, MqttSettings, StoreSettings, load
+from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, StoreSettings, load
 
 
 @click.command()
@@ -27,6 +27,13 @@ def ingest(**arguments: Any) -> None:
     from sensorline_ingest.service import run
     from sensorline_ingest.settings import IngestSettings
 
-    settings = load(IngestSettings, MqttSettings, StoreSettings, LogSettings, flags=flags(arguments))
+    settings = load(
+        IngestSettings, MqttSettings, StoreSettings, DecodingSettings, LogSettings, flags=flags(arguments)
+    )
     logging.configure(settings[LogSettings], "ingest")
-    run(settings[IngestSettings], settings[MqttSettings], settings[StoreSettings])
+    run(
+        settings[IngestSettings],
+        settings[MqttSettings],
+        settings[StoreSettings],
+        settings[DecodingSettings],
+    )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sensorline.errors import Rejected
+from sensorline.settings import DecodingSettings, StoreSettings
 
 EARLIEST_NS = 946_684_800_000_000_000
 """2000-01-01T00:00:00Z: an earlier time is a clock that was never set."""
@@ -21,6 +22,16 @@ class TimeLimits(msgspec.Struct, frozen=True):
 
     max_future_s: float = 300.0
     max_age_s: float = 0.0
+
+
+def time_limits(decoding: DecodingSettings, store: StoreSettings) -> TimeLimits:
+    """Return the limits that the settings amount to.
+
+    The greatest age is an hour less than the retention, so that a late reading never finds the readings around it
+    already deleted.
+    """
+    max_age_s = max(store.keep_raw_days * 86_400 - 3_600, 3_600) if store.keep_raw_days else 0.0
+    return TimeLimits(decoding.max_future_s, max_age_s)
 
 
 def parse_ts(value: object) -> int:

@@ -48,7 +48,7 @@ class NodeSettings(Settings):
     )
     outbox_max_readings: int = Field(
         1_000_000,
-        ge=1_000,
+        ge=10_000,
         le=100_000_000,
         description="readings that may wait, about 40 bytes each; above it new ones are refused, counted and logged",
     )

@@ -12,9 +12,9 @@ from engineio.exceptions import EngineIOError
 from flask import Flask
 
 from sensorline import logging as service_logging
-from sensorline.decoders import build_decoders
+from sensorline.decoders import build_decoders, time_limits
 from sensorline.errors import Problem, SensorlineError, SettingsError, StartupError
-from sensorline.settings import LogSettings, MqttSettings, Settings, StoreSettings, load
+from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, Settings, StoreSettings, load
 from sensorline.stores.sqlite import SqliteReader
 from sensorline_web.app import create_app
 from sensorline_web.live.feed import build_link
@@ -37,12 +37,19 @@ class AllSettings(NamedTuple):
     web: WebSettings
     mqtt: MqttSettings
     store: StoreSettings
+    decoding: DecodingSettings
     log: LogSettings
 
 
 def read_settings(mode: str) -> AllSettings:
     """Return the settings of environment and `.env`. Raises SettingsError with all that is wrong."""
-    groups: tuple[type[Settings], ...] = (WebSettings, MqttSettings, StoreSettings, LogSettings)
+    groups: tuple[type[Settings], ...] = (
+        WebSettings,
+        MqttSettings,
+        StoreSettings,
+        DecodingSettings,
+        LogSettings,
+    )
     found = load(*groups)
     out = AllSettings(*(found[group] for group in groups))  # type: ignore[arg-type]  # each is of its own group
     if out.web.async_mode != mode:
@@ -54,7 +61,7 @@ def read_settings(mode: str) -> AllSettings:
 
 def build(settings: AllSettings) -> Flask:
     """Return the app on the embedded store and its own session with the broker; nothing is started."""
-    decoders = build_decoders()
+    decoders = build_decoders(time_limits(settings.decoding, settings.store))
     return create_app(
         settings.web,
         mqtt=settings.mqtt,

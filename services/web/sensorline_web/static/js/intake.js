@@ -7,6 +7,7 @@ const WATCH_ALL_UP_TO = 400;
 const RETRY_MS = 5_000;
 const DEVICES_MS = 15_000;
 const UNWATCH_AFTER_MS = 10_000;
+const SETTLE_MS = 2_500;
 
 export class Intake {
   started = false;
@@ -19,6 +20,7 @@ export class Intake {
   #devicesAt = 0;
   #refreshTimer = 0;
   #hideTimer = 0;
+  #settleTimer = 0;
   #connected;
   #onConnected;
 
@@ -140,11 +142,21 @@ export class Intake {
 
   /** Watch first, then load: what comes in between is in both, and the merge knows it. */
   async catchUp() {
+    clearTimeout(this.#settleTimer);
     const watching = await this.watch();
     this.#onConnected();
-    if (!watching || !this.started) return;
+    if (!watching) {
+      // The server was busy: without the watch nothing comes live, however green the connection looks.
+      if (this.live.phase === "connected" && !this.hidden) this.#settleTimer = setTimeout(() => this.catchUp(), RETRY_MS);
+      return;
+    }
+    if (!this.started) return;
     await this.loadDevices();
     if (!this.timeline.paused) this.loadHistory();
+    // What reached the server just before the watch may have been on its way into the store when history was read.
+    this.#settleTimer = setTimeout(() => {
+      if (!this.hidden && !this.timeline.paused) this.loadHistory();
+    }, SETTLE_MS);
   }
 
   async watch() {
