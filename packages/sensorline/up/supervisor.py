@@ -13,7 +13,9 @@ from sensorline.up.services import Service
 _LATE_S = 60.0
 _POLL_S = 0.03
 # The status of bad settings (sensorline.errors): the same settings will not do better at the second try.
-_BAD_SETTINGS = 2
+_REFUSALS = (1, 2)
+"""A service that ends so before everything is ready has said why it cannot begin (bad settings, a session or store that
+another one holds): starting it again and again would only bury its words."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +55,9 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         self._kept = [_Kept(service, ServiceWatcher(service, self._console)) for service in self._services]
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(signum) is not signal.SIG_IGN:  # under nohup a lost terminal does not matter
+            # Under nohup a lost terminal does not matter. SIGINT is ignored in what a script starts with `&`: whoever
+            # sends it all the same means it.
+            if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
                 loop.add_signal_handler(signum, self._stopping.set)
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         starting = asyncio.create_task(self._start())
@@ -105,7 +109,7 @@ class Supervisor:
             code = kept.watcher.reap()
             if code is None:
                 continue
-            if code == _BAD_SETTINGS and not self._announced:
+            if code in _REFUSALS and not self._announced:
                 self._console.say(f"{kept.service.name} {describe_exit(code)}, stopping")
                 self._exit_code = code
                 self._stopping.set()

@@ -7,7 +7,7 @@ const WORDS = new Map([
 ]);
 
 // What people look for first; everything else follows by name.
-const ORDER = ["temperature", "humidity", "pressure", "co2", "power", "energy", "voltage", "current", "illuminance"];
+const ORDER = ["temperature", "humidity", "pressure", "co2", "power", "energy", "voltage", "current", "illuminance", "cpu", "memory", "load_1m", "load"];
 
 /** "cpu_temperature" → "CPU temperature", "co2" → "CO₂", "linkQuality" → "Link quality". */
 export function prettyMetric(metric) {

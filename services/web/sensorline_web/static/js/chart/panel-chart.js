@@ -81,6 +81,11 @@ export class PanelChart {
     axis.ticks = ticks.map((value) => ({ value }));
   }
 
+  /** Where an instant is, in CSS pixels from the canvas' left edge. */
+  pixelOf(t) {
+    return this.#chart?.scales.x.getPixelForValue(t) ?? 0;
+  }
+
   /** The width of the plot in CSS pixels; 0 before the first layout. */
   get plotWidth() {
     return this.#chart.chartArea?.width ?? 0;

@@ -6,10 +6,14 @@ import { valueRange } from "../series/yrange.js";
 import { seriesKey } from "../state/panels.js";
 import { isBinary, lineData } from "./line-data.js";
 
+/** The pointer means a point that is at most this part of the window away. */
+const NEAR = 0.03;
+
 export class Scene {
   lines = [];
   #range = null;
   #fitted = "";
+  #spanMs = 0;
 
   /**
    * Compose the picture for the window [from, to]. `hidden`: a Set of devices. Returns
@@ -19,6 +23,7 @@ export class Scene {
     const gapLists = [];
     let [low, high, count] = [Infinity, -Infinity, 0];
     this.lines = [];
+    this.#spanMs = to - from;
     model.lines.forEach((line, position) => {
       const buffer = buffers.get(seriesKey(line.device, line.metric));
       if (!buffer) return;
@@ -61,7 +66,8 @@ export class Scene {
     this.lines.forEach((line, dataset) => {
       if (line.hidden) return;
       const index = nearest(line.columns.t, t);
-      if (index < 0 || Math.abs(line.columns.t[index] - t) > Math.max(line.threshold / 2, 2_000)) return;
+      const near = Math.min(Math.max(line.threshold / 2, 2_000), this.#spanMs * NEAR);
+      if (index < 0 || Math.abs(line.columns.t[index] - t) > near) return;
       found.push({ dataset, device: line.device, title: line.title, point: pointAt(line.columns, index) });
     });
     return found;

@@ -8,6 +8,7 @@ import { emptyFace, errorFace, loadingFace } from "./faces.js";
 import { Headline } from "./headline.js";
 import { Legend } from "./legend.js";
 import { followPointer } from "./pointer.js";
+import { Tip } from "./tip.js";
 
 let serial = 0;
 
@@ -40,8 +41,9 @@ export class PanelView {
     this.notice = el("p", { class: "notice" });
     this.readout = el("output", { class: "readout", "aria-live": "off" });
     this.canvas = el("canvas", { role: "img", "aria-labelledby": titleId });
+    this.tip = new Tip();
     this.plot = el("div", { class: "plot", tabindex: "0", role: "group", "aria-labelledby": titleId, "aria-description": "Left and right arrow keys read the values" },
-      el("div", { class: "plot-canvas" }, this.canvas));
+      el("div", { class: "plot-canvas" }, this.canvas), this.tip.root);
     this.root = el("section", { class: "panel", "aria-labelledby": titleId },
       el("header", { class: "panel-head" }, el("div", { class: "panel-title" }, this.title, this.headline.root), this.notice, this.readout, this.legend.root),
       this.plot);
@@ -95,8 +97,8 @@ export class PanelView {
     else if (picture.count === 0 && !loaded) this.#setFace("loading", loadingFace);
     else if (picture.count === 0) this.#showEmpty(view);
     else this.#setFace("data", null);
-    this.headline.show(this.#visibleMetrics(view.store), this.model.unit, this.#silence(picture, view.now) !== null);
-    this.#showNotice(picture, view.now);
+    this.headline.show(this.#visibleMetrics(view.store), this.model.unit, this.#silence(picture, view.now, view.store) !== null);
+    this.#showNotice(picture, view.now, view.store);
     if (picture.count > 0) {
       this.#chart ??= new PanelChart(this.canvas, this.palette);
       this.#chart.draw(picture);
@@ -114,18 +116,20 @@ export class PanelView {
   }
 
   /** Since when no visible line has data, or null while one has. */
-  #silence(picture, now) {
+  #silence(picture, now, store) {
     let last = -Infinity;
     for (const line of picture.lines) {
       if (line.hidden || !line.last) continue;
-      if (picture.to - line.last.t <= Math.max(line.threshold, SILENCE_MS)) return null;
-      last = Math.max(last, line.last.t);
+      // The newest reading itself: a bucket's start may be hours before it.
+      const newest = Math.max(line.last.t, store.metric(line.device, this.model.metric)?.time ?? -Infinity);
+      if (picture.to - newest <= Math.max(line.threshold, SILENCE_MS)) return null;
+      last = Math.max(last, newest);
     }
     return last > -Infinity && picture.to <= now + 1_000 ? last : null;
   }
 
-  #showNotice(picture, now) {
-    const silence = this.#silence(picture, picture.to);
+  #showNotice(picture, now, store) {
+    const silence = this.#silence(picture, picture.to, store);
     if (this.error && picture.count > 0) setText(this.notice, `History unavailable: ${this.error}`);
     else if (silence !== null) setText(this.notice, `No data since ${shortClock(silence)} (${span(now - silence)})`);
     else setText(this.notice, "");
@@ -165,6 +169,13 @@ export class PanelView {
     this.readout.replaceChildren();
     if (found.length > 0) this.#write(this.#chosen(found, cursor), found.length, store, now);
     this.#showValues(store, cursor ? found : null);
+    if (found.length > 0 && cursor.panel === this) this.#showTip(found, cursor, store, now);
+    else this.tip.hide();
+  }
+
+  #showTip(found, cursor, store, now) {
+    const entries = found.map(({ device, title, point }) => ({ title, point, decimals: store.metric(device, this.model.metric)?.decimals ?? 1 }));
+    this.tip.show(entries, { unit: this.model.unit, now, left: this.#chart.pixelOf(cursor.t), width: this.plot.clientWidth });
   }
 
   /** The line that the readout is about: the one nearest to the pointer, elsewhere the same device's, else the first. */
