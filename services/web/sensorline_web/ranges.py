@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
+from werkzeug.datastructures import MultiDict
 
 from sensorline import topics
 from sensorline.decoders.times import parse_rfc3339
@@ -59,6 +60,20 @@ def _check_instant(parameter: str, text: str, time_ns: int) -> int:
     if not 0 <= time_ns <= LATEST_NS:
         raise QueryError(parameter, f"{text[:60]!r} is not between 1970 and 2262")
     return time_ns
+
+
+def check_names(args: Mapping[str, str], once: Sequence[str], repeated: Sequence[str] = ()) -> None:
+    """Raise QueryError for a parameter that the route does not know, or that is given twice and may be once.
+
+    A slip such as `max_point=10` would otherwise be obeyed by nobody and noticed by nobody.
+    """
+    for name in args:
+        if name not in once and name not in repeated:
+            raise QueryError(
+                name[:40], f"not a parameter here; there are {', '.join([*once, *repeated]) or 'none'}"
+            )
+        if name in once and isinstance(args, MultiDict) and len(args.getlist(name)) > 1:
+            raise QueryError(name, "given more than once")
 
 
 def parse_range(args: Mapping[str, str], now_ns: int, default_from: str = "now-1h") -> Range:

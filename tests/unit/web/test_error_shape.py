@@ -118,3 +118,20 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("address", "parameter"),
+    [
+        ("/api/v1/series?device=desk&max_point=10", "max_point"),
+        ("/api/v1/series?device=desk&from=now-1h&from=now-2h", "from"),
+        ("/api/v1/latest?device=desk", "device"),
+        ("/api/v1/devices?x=1", "x"),
+        ("/api/v1/export.csv?device=desk&max_points=5", "max_points"),
+        ("/api/chart-data/desk:temperature?device=desk", "device"),
+    ],
+)
+def test_a_parameter_that_nobody_obeys_is_told(client: FlaskClient, address: str, parameter: str) -> None:
+    answer = client.get(address)
+    check_problem(answer, 400)
+    assert answer.get_json()["parameter"] == parameter

@@ -10,7 +10,7 @@ from sensorline.stores.base import Columns
 from sensorline_web.answers import encode, json_answer, tag_of, tagged_answer
 from sensorline_web.instants import all_to_ms, to_ms
 from sensorline_web.live.shapes import device_with_metrics, latest_entries
-from sensorline_web.ranges import parse_max_points, parse_range, parse_series
+from sensorline_web.ranges import check_names, parse_max_points, parse_range, parse_series
 from sensorline_web.services import services
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -19,6 +19,7 @@ api = Blueprint("api", __name__, url_prefix="/api/v1")
 @api.get("/devices")
 def devices() -> Response:
     """Answer every device with its status and the latest value of each metric."""
+    check_names(request.args, ())
     overview = services().overview
     overview.refresh()
     entries = [device_with_metrics(device) for device in overview.state.devices()]
@@ -28,6 +29,7 @@ def devices() -> Response:
 @api.get("/latest")
 def latest() -> Response:
     """Answer the latest value of every series."""
+    check_names(request.args, ())
     overview = services().overview
     overview.refresh()
     entries = [entry for device in overview.state.devices() for entry in latest_entries(device)]
@@ -37,6 +39,7 @@ def latest() -> Response:
 @api.get("/series")
 def series() -> Response:
     """Answer history in columns: t (a bucket's start), min, mean, max, n; bucket_ms 0 says single readings, last is the newest stored time."""
+    check_names(request.args, ("from", "to", "max_points"), ("device", "metric"))
     parts = services()
     now_ns = time.time_ns()
     span = parse_range(request.args, now_ns)

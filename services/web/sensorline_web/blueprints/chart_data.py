@@ -9,7 +9,7 @@ from sensorline_web.blueprints.api import facts_of
 from sensorline_web.chartjs import chart_data
 from sensorline_web.charts import Chart, parse_series_id
 from sensorline_web.problems import NotFound
-from sensorline_web.ranges import parse_max_points, parse_range
+from sensorline_web.ranges import check_names, parse_max_points, parse_range
 from sensorline_web.services import services
 
 charts = Blueprint("charts", __name__)
@@ -19,6 +19,7 @@ charts = Blueprint("charts", __name__)
 @charts.get("/api/chart-data/<path:chart_id>")
 def chart(chart_id: str) -> Response:
     """Answer labels and datasets of a named chart, or of device:metric; from, to and max_points may be given."""
+    check_names(request.args, ("from", "to", "max_points"))
     parts = services()
     found = _find(chart_id)
     span = parse_range(request.args, time.time_ns(), default_from=f"now-{found.range}")

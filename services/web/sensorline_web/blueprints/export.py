@@ -10,7 +10,7 @@ from sensorline.reading import Series
 from sensorline_web.blueprints.api import facts_of, requested_series
 from sensorline_web.csv_export import HEADER, file_name, rows
 from sensorline_web.problems import Busy
-from sensorline_web.ranges import Range, parse_range
+from sensorline_web.ranges import Range, check_names, parse_range
 from sensorline_web.services import Services, services
 
 export = Blueprint("export", __name__, url_prefix="/api/v1")
@@ -20,6 +20,7 @@ export = Blueprint("export", __name__, url_prefix="/api/v1")
 def export_csv() -> Response:
     """Answer every reading of the range, series after series, in order of time."""
     parts = services()
+    check_names(request.args, ("from", "to"), ("device", "metric"))
     span = parse_range(request.args, time.time_ns())
     wanted = requested_series()
     units = {series: facts_of(series).units.get(series.metric) for series in wanted}
