@@ -177,6 +177,20 @@ class StoreSettings(Settings):
     )
 
 
+class DecodingSettings(Settings):
+    """How messages become readings: the same in every service, or live and history would differ."""
+
+    model_config = SettingsConfigDict(env_prefix="DECODE_")
+    title: ClassVar[str] = "Decoding"
+
+    max_future_s: float = Field(
+        300.0,
+        ge=0,
+        le=86_400 * 366,
+        description="seconds that a reading's own time may be ahead of our clock",
+    )
+
+
 class LogSettings(Settings):
     """What the services write to standard error."""
 
@@ -289,7 +303,8 @@ def _problem(group: type[Settings], error: dict[str, Any]) -> Problem:
         message = f"expected {group.model_fields[field].description}: {message}" if error["loc"] else message
     value = error.get("input")
     if isinstance(value, dict):
-        value = value.get(field, "")
+        value = value.get(field)
+    value = "" if value is None else value
     shown = MASK if group.is_secret(field) and value else _without_password(str(value))
     return Problem(group.env_name(field), shown, message)
 

@@ -8,11 +8,11 @@ import msgspec
 import structlog
 
 from sensorline import topics
-from sensorline.decoders import Decoders, TimeLimits, build_decoders
+from sensorline.decoders import build_decoders, time_limits
 from sensorline.errors import StoreUnavailable
 from sensorline.mqtt import MqttLink
 from sensorline.reading import Batch
-from sensorline.settings import MqttSettings, StoreSettings
+from sensorline.settings import DecodingSettings, MqttSettings, StoreSettings
 from sensorline.stores.base import StoreWriter
 from sensorline.stores.sqlite import SqliteReader, SqliteWriter
 from sensorline_ingest.announcer import Announcer, Instance, offline_will
@@ -34,7 +34,9 @@ RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
 class Ingest:
     """Runs until `stop()`: takes what has arrived, commits it, acknowledges it, tells the world."""
 
-    def __init__(self, settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings) -> None:
+    def __init__(
+        self, settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings, decoding: DecodingSettings
+    ) -> None:
         self._settings = settings
         self._mqtt = mqtt
         self._stopping = threading.Event()
@@ -47,7 +49,7 @@ class Ingest:
         reader = SqliteReader(store.path)
         known = [info.series for info in reader.latest()]
         reader.close()
-        self._decoders = _decoders(settings, store)
+        self._decoders = build_decoders(time_limits(decoding, store))
         cardinality = Cardinality(known, settings.max_series, settings.max_metrics_per_device)
         self._pipeline = Pipeline(self._decoders, self._writer, cardinality, self._metrics)
         self._link = MqttLink(
@@ -168,15 +170,11 @@ class Ingest:
         self._announcer.status(state, facts, at_once=at_once)
 
 
-def _decoders(settings: IngestSettings, store: StoreSettings) -> Decoders:
-    # An hour less than the retention, so that a late reading never finds the readings around it already deleted.
-    max_age_s = max(store.keep_raw_days * 86_400 - 3_600, 3_600) if store.keep_raw_days else 0.0
-    return build_decoders(TimeLimits(settings.max_future_s, max_age_s))
-
-
-def run(settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings) -> None:
+def run(
+    settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings, decoding: DecodingSettings
+) -> None:
     """Run ingest in this process until SIGTERM or SIGINT. Raises StartupError, StoreUnavailable or StoreTooNew."""
-    ingest = Ingest(settings, mqtt, store)
+    ingest = Ingest(settings, mqtt, store, decoding)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ingest.stop())
     log.info("ingest_started", store=str(store.path), health_port=ingest.health_port)

@@ -31,12 +31,6 @@ class IngestSettings(Settings):
     linger_ms: float = Field(
         5.0, ge=0, le=1_000, description="milliseconds to wait for company after the first message of a batch"
     )
-    max_future_s: float = Field(
-        300.0,
-        ge=0,
-        le=86_400 * 366,
-        description="seconds that a reading's own time may be ahead of our clock",
-    )
     max_metrics_per_device: int = Field(
         1_000, ge=1, le=1_000_000, description="metrics of one device; a further one is rejected"
     )
