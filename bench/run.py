@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [ingest] [queries] [latency]
+python bench/run.py [ingest] [queries] [latency] [influx]
 """
 
 import platform
@@ -10,13 +10,19 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import influx
 import ingest
 import latency
 import psutil
 import queries
 from table import Row, render
 
-BENCHES = {"ingest": ingest.measure, "latency": latency.measure, "queries": queries.measure}
+BENCHES = {
+    "ingest": ingest.measure,
+    "latency": latency.measure,
+    "queries": queries.measure,
+    "influx": influx.measure,
+}
 
 
 def main(names: list[str]) -> int:

@@ -19,7 +19,7 @@ LAYERS = (
     ("sensorline.settings",),
     ("sensorline.logging",),
     ("sensorline.decoders",),
-    ("sensorline.mqtt", "sensorline.stores"),
+    ("sensorline.mqtt", "sensorline.stores", "sensorline.accounts"),
     SERVICES,
     ("sensorline.up",),
     ("sensorline.cli",),
@@ -116,8 +116,17 @@ def test_only_the_link_knows_paho() -> None:
 
 
 def test_only_stores_and_the_nodes_outbox_know_sqlite() -> None:
-    allowed = {name for name in MODULES if name.startswith("sensorline.stores.sqlite.")}
+    allowed = {
+        name
+        for name in MODULES
+        if name.startswith(("sensorline.stores.sqlite.", "sensorline.stores.influxdb."))
+    }
     assert importers("sqlite3") - allowed == {"sensorline_node.outbox"}
+
+
+def test_only_the_influxdb_store_knows_its_client() -> None:
+    allowed = {name for name in MODULES if name.startswith("sensorline.stores.influxdb.")}
+    assert importers("influxdb_client", "urllib3") <= allowed
 
 
 def test_no_module_is_called_utils() -> None:
@@ -154,4 +163,6 @@ def test_every_import_at_the_top_of_the_core_is_declared() -> None:
         if name.startswith(("sensorline.cli", "sensorline.up")) or not name.startswith("sensorline."):
             continue
         foreign = {t.split(".")[0] for t, _ in imports(name)} - set(sys.stdlib_module_names) - {"sensorline"}
+        if name.startswith("sensorline.stores.influxdb."):
+            foreign -= {"influxdb_client", "urllib3"}
         assert foreign <= declared, name

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from tests.support.influx import server
 
 from sensorline.reading import Batch, DeadLetter, DeviceFacts, Reading, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import DeadLetters, StoreReader, StoreWriter
+from sensorline.stores.influxdb.reader import InfluxReader
+from sensorline.stores.influxdb.writer import InfluxWriter
+from sensorline.stores.opening import open_dead_letters
 from sensorline.stores.sqlite import SqliteDeadLetters, SqliteReader, SqliteWriter
 
 T0_NS = 1_790_000_000 * 10**9
@@ -37,6 +41,9 @@ class StoreUnderTest(Protocol):
     def free_disk(self) -> None:
         """There is room again."""
 
+    def reader_source(self) -> str:
+        """Return Python source that makes `reader`, for another process."""
+
     def close(self) -> None:
         """Close everything."""
 
@@ -62,6 +69,12 @@ class SqliteUnderTest:
     def new_reader(self) -> StoreReader:
         return SqliteReader(self.path)
 
+    def reader_source(self) -> str:
+        return (
+            "from pathlib import Path\nfrom sensorline.stores.sqlite import SqliteReader\n"
+            f"reader = SqliteReader(Path({str(self.path)!r}))\n"
+        )
+
     def fill_disk(self) -> None:
         # SQLite answers SQLITE_FULL at this limit as it does on a full disk.
         db: sqlite3.Connection = self._writer._db
@@ -76,10 +89,63 @@ class SqliteUnderTest:
         self.writer.close()
 
 
-STORES: dict[str, Callable[..., StoreUnderTest]] = {"sqlite": SqliteUnderTest}
+class InfluxUnderTest:
+    """The InfluxDB store, on buckets of its own of a real server."""
+
+    def __init__(self, folder: Path, **retention_days: float) -> None:
+        self.path = folder / "sensorline.db"
+        self.influx = server().make_buckets()
+        self._open(retention_days)
+
+    def _open(self, retention_days: dict[str, float]) -> None:
+        for_ever: dict[str, Any] = {"keep_raw_days": 0, "keep_minutes_days": 0, "keep_rejected_days": 0}
+        settings = StoreSettings(path=self.path, **for_ever | retention_days)
+        self._writer = InfluxWriter(self.influx, settings)
+        self.writer: StoreWriter = self._writer
+        self.reader: StoreReader = InfluxReader(self.influx)
+        self.dead_letters: DeadLetters = open_dead_letters(settings, self.influx)
+
+    def reopen(self, **retention_days: float) -> None:
+        self.reader.close()
+        self.writer.close()
+        self._open(retention_days)
+
+    def new_reader(self) -> StoreReader:
+        return InfluxReader(self.influx)
+
+    def reader_source(self) -> str:
+        token = self.influx.token.get_secret_value()
+        return (
+            "from sensorline.stores.influxdb.reader import InfluxReader\n"
+            "from sensorline.stores.influxdb.settings import InfluxSettings\n"
+            f"reader = InfluxReader(InfluxSettings(url={self.influx.url!r}, org={self.influx.org!r}, token={token!r},"
+            f" bucket={self.influx.bucket!r}))\n"
+        )
+
+    def fill_disk(self) -> None:
+        # Here, where a commit is written first, and at InfluxDB, whose writes fail then: nobody listens on this port.
+        db: sqlite3.Connection = self._writer._db
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        self._writer._connection._client.api_client.configuration.host = "http://127.0.0.1:1"
+
+    def free_disk(self) -> None:
+        self._writer._db.execute(f"PRAGMA max_page_count = {2**31}")
+        self._writer._connection._client.api_client.configuration.host = self.influx.url
+
+    def close(self) -> None:
+        self.reader.close()
+        self.writer.close()
+        server().drop_buckets(self.influx.bucket)
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES.keys(), scope="session")
+STORES = [
+    pytest.param(SqliteUnderTest, id="sqlite"),
+    pytest.param(InfluxUnderTest, id="influxdb", marks=pytest.mark.influxdb),
+]
+
+
+@pytest.fixture(params=STORES, scope="session")
 def make_store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., StoreUnderTest]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.contract.conftest import STORES
 
 from sensorline.errors import QueryError
 from sensorline.reading import Series
@@ -82,17 +83,7 @@ def times_ms(draw: st.DrawFn, max_size: int = 60) -> list[int]:
 _RANGES = st.tuples(st.floats(-0.2, 1.2), st.floats(0.0, 1.0) | st.floats(0.0, 0.001), st.integers(1, 200))
 
 
-@settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
-    times=times_ms(),
-    late=st.lists(st.floats(0, 1), max_size=20),
-    ranges=st.lists(_RANGES, min_size=4, max_size=8),
-)
-def test_any_query_equals_a_computation_from_all_readings_at_every_stage_of_upkeep(
+def every_stage(
     make_store: Callable[[], Any],
     batch: Any,
     times: list[int],
@@ -131,6 +122,48 @@ def test_any_query_equals_a_computation_from_all_readings_at_every_stage_of_upke
         assert dict(store.reader.export(batch.desk, 0, 2**62)) == model
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("make_store", STORES[:1], indirect=True)
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    times=times_ms(),
+    late=st.lists(st.floats(0, 1), max_size=20),
+    ranges=st.lists(_RANGES, min_size=4, max_size=8),
+)
+def test_any_query_equals_a_computation_from_all_readings_at_every_stage_of_upkeep(
+    make_store: Callable[[], Any],
+    batch: Any,
+    times: list[int],
+    late: list[float],
+    ranges: list[tuple[float, float, int]],
+) -> None:
+    every_stage(make_store, batch, times, late, ranges)
+
+
+@pytest.mark.parametrize("make_store", STORES[1:], indirect=True)
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    times=times_ms(),
+    late=st.lists(st.floats(0, 1), max_size=20),
+    ranges=st.lists(_RANGES, min_size=4, max_size=8),
+)
+def test_any_query_to_a_server_equals_a_computation_from_all_readings_at_every_stage_of_upkeep(
+    make_store: Callable[[], Any],
+    batch: Any,
+    times: list[int],
+    late: list[float],
+    ranges: list[tuple[float, float, int]],
+) -> None:
+    every_stage(make_store, batch, times, late, ranges)
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,14 @@ import pytest
 
 from sensorline.errors import StoreUnavailable
 from sensorline.reading import Batch, Reading, Series
-from sensorline.stores.sqlite import SqliteDeadLetters, SqliteReader
+from sensorline.settings import StoreSettings
+from sensorline.stores.sqlite import SqliteDeadLetters, SqliteReader, SqliteWriter
 
 SECOND_NS = 10**9
 
 _CHILD = """
 import sys
-from pathlib import Path
-from sensorline.stores.sqlite import SqliteReader
 from sensorline.reading import Series
-reader = SqliteReader(Path(sys.argv[1]))
 print("ready", flush=True)
 for line in sys.stdin:
     start_ns, end_ns, points = map(int, line.split())
@@ -31,7 +29,7 @@ for line in sys.stdin:
 def test_a_reader_in_another_process_sees_each_commit_when_it_is_done(store: Any, batch: Any) -> None:
     store.writer.commit(batch.readings((0, 0.0)))
     child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(store.path)],
+        [sys.executable, "-c", store.reader_source() + _CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -101,8 +99,8 @@ def test_an_export_goes_on_while_readings_are_added(store: Any, batch: Any) -> N
     assert len(got) == 12_001
 
 
-def test_a_reader_says_unavailable_before_there_is_a_store_and_works_as_soon_as_there_is(
-    make_store: Any, batch: Any, tmp_path: Any
+def test_a_reader_of_sqlite_says_unavailable_before_there_is_a_store_and_works_as_soon_as_there_is(
+    batch: Any, tmp_path: Any
 ) -> None:
     path = tmp_path / "not yet" / "sensorline.db"
     reader, dead_letters = SqliteReader(path), SqliteDeadLetters(path)
@@ -118,12 +116,12 @@ def test_a_reader_says_unavailable_before_there_is_a_store_and_works_as_soon_as_
             question()
     assert not path.exists(), "a reader makes no database"
     path.parent.mkdir()
-    store = type(make_store())(path.parent)
-    store.writer.commit(batch.readings((0, 21.5)))
+    writer = SqliteWriter(StoreSettings(path=path))
+    writer.commit(batch.readings((0, 21.5)))
     assert [i.value for i in reader.latest()] == [21.5]
     assert dead_letters.list(1) == []
     reader.close()
-    store.close()
+    writer.close()
 
 
 def test_a_reader_that_was_closed_opens_again(store: Any, batch: Any) -> None:

@@ -178,7 +178,12 @@ class _Outbox:
 def test_what_ingest_publishes_has_the_shape_that_the_page_shows() -> None:
     out = _Outbox()
     here = Instance(
-        "pi", 42, "/var/lib/sensorline/sensorline.db", "sensorline-ingest", "2026-01-31T12:00:00+00:00"
+        "pi",
+        42,
+        "/var/lib/sensorline/sensorline.db",
+        "sensorline-ingest",
+        "2026-01-31T12:00:00+00:00",
+        "5f3c1d0a9b7e2468",
     )
     announcer = Announcer(out, here)
     seqs = [*range(1, 501), 502]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-PREFIXES = ("MQTT_", "STORE_", "INGEST_", "WEB_", "NODE_", "LOG_", "UP_", "SENSORLINE_")
+PREFIXES = ("MQTT_", "STORE_", "INGEST_", "WEB_", "NODE_", "LOG_", "UP_", "SENSORLINE_", "INFLUXDB_V2_")
 
 
 def is_setting(name: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support import influx
 from tests.support.brokers import mosquitto_binary
 
 
@@ -36,6 +37,14 @@ GROUPS = {
     ),
     "chromium": Group(
         "the Chromium browser", _has_chromium, "apt-get install chromium", is_required_in_ci=True
+    ),
+    "influxdb": Group(
+        "an InfluxDB 2 server (INFLUXDB_V2_URL, Docker, or influxd)",
+        influx.is_there,
+        "INFLUXD=/path/to/influxd",
+    ),
+    "influxd": Group(
+        "the influxd program, which the tests kill", influx.has_influxd, "INFLUXD=/path/to/influxd"
     ),
     "node": Group("Node.js", lambda: shutil.which("node") is not None, "apt-get install nodejs"),
     "docker": Group("Docker", _has_docker, "apt-get install docker.io"),

@@ -16,7 +16,9 @@ COMMANDS = {
     "node": "sensorline.cli.node:node",
     "config": "sensorline.cli.config:config",
     "explain": "sensorline.cli.explain:explain",
+    "device": "sensorline.cli.device:device",
     "dead-letters": "sensorline.cli.dead_letters:dead_letters",
+    "influx": "sensorline.cli.influx:influx",
     "assets": "sensorline.cli.assets:assets",
 }
 

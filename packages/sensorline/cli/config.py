@@ -11,6 +11,7 @@ from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, Set
 
 def all_groups() -> list[type[Settings]]:
     """Return every group of settings, in the order of docs/settings.md."""
+    from sensorline.stores.influxdb.settings import InfluxSettings
     from sensorline.up.settings import UpSettings
     from sensorline_ingest.settings import IngestSettings
     from sensorline_node.settings import NodeSettings
@@ -19,6 +20,7 @@ def all_groups() -> list[type[Settings]]:
     return [
         MqttSettings,
         StoreSettings,
+        InfluxSettings,
         DecodingSettings,
         IngestSettings,
         WebSettings,

@@ -7,6 +7,7 @@ import click
 from sensorline import logging
 from sensorline.cli.options import flags, log_options, mqtt_options
 from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, StoreSettings, load
+from sensorline.stores.influxdb.settings import InfluxSettings
 
 
 @click.command()
@@ -28,7 +29,13 @@ def ingest(**arguments: Any) -> None:
     from sensorline_ingest.settings import IngestSettings
 
     settings = load(
-        IngestSettings, MqttSettings, StoreSettings, DecodingSettings, LogSettings, flags=flags(arguments)
+        IngestSettings,
+        MqttSettings,
+        StoreSettings,
+        DecodingSettings,
+        InfluxSettings,
+        LogSettings,
+        flags=flags(arguments),
     )
     logging.configure(settings[LogSettings], "ingest")
     run(
@@ -36,4 +43,5 @@ def ingest(**arguments: Any) -> None:
         settings[MqttSettings],
         settings[StoreSettings],
         settings[DecodingSettings],
+        settings[InfluxSettings],
     )

@@ -144,6 +144,11 @@ class MqttLink:
         self._is_connected = False
         self._queue.close()
 
+    def unsubscribe(self, topic_filters: Sequence[str]) -> None:
+        """Take subscriptions out of the session, which otherwise keeps them when this link has ended."""
+        if self._is_connected and topic_filters:
+            self._client.unsubscribe(list(topic_filters))
+
     def take(self, timeout_s: float, max_messages: int = MAX_TAKEN, linger_s: float = 0.0) -> Arrivals | None:
         """Return what has arrived, or None after `timeout_s` seconds without anything.
 

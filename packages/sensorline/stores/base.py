@@ -3,7 +3,7 @@
 A writer belongs to one ingest process, a reader to any number of others; they meet only in the database.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -67,6 +67,10 @@ class StoreWriter(Protocol):
 
     def receipts(self) -> Sequence[Receipt]:
         """Return the newest receipts (at most 32,768), oldest first: what a broker may send again after a restart."""
+        ...
+
+    def series(self) -> Collection[Series]:
+        """Return every series that has ever had a reading."""
         ...
 
     def maintain(self, now_ns: int) -> bool:

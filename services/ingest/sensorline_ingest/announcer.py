@@ -1,9 +1,12 @@
 """What ingest tells the world over MQTT: confirmations, rejects, its own status."""
 
+import hashlib
 import os
 import socket
 import time
+import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -35,12 +38,25 @@ class Instance(msgspec.Struct, frozen=True):
     store: str
     session: str
     started_at: str
+    machine: str = ""
 
     @staticmethod
     def here(store: str, session: str) -> "Instance":
         """Return this process, which writes `store` and wants the broker session of the client id `session`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return Instance(socket.gethostname(), os.getpid(), store, session, now)
+        return Instance(socket.gethostname(), os.getpid(), store, session, now, _machine())
+
+
+def _machine() -> str:
+    """Return what tells this machine from another one of the same name: two Raspberry Pis are often called alike.
+
+    A digest, since machine-id(5) asks not to publish the identifier itself.
+    """
+    try:
+        identity = Path("/etc/machine-id").read_bytes().strip()
+    except OSError:
+        identity = b""
+    return hashlib.sha256(b"sensorline" + (identity or uuid.getnode().to_bytes(8, "big"))).hexdigest()[:16]
 
 
 def offline_will(instance: Instance) -> Will:

@@ -13,8 +13,9 @@ from sensorline.errors import StoreUnavailable
 from sensorline.mqtt import MqttLink
 from sensorline.reading import Batch
 from sensorline.settings import DecodingSettings, MqttSettings, StoreSettings
+from sensorline.stores import opening
 from sensorline.stores.base import StoreWriter
-from sensorline.stores.sqlite import SqliteReader, SqliteWriter
+from sensorline.stores.influxdb.settings import InfluxSettings
 from sensorline_ingest.announcer import Announcer, Instance, offline_will
 from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.claim import StoreLock, claim_session
@@ -35,7 +36,12 @@ class Ingest:
     """Runs until `stop()`: takes what has arrived, commits it, acknowledges it, tells the world."""
 
     def __init__(
-        self, settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings, decoding: DecodingSettings
+        self,
+        settings: IngestSettings,
+        mqtt: MqttSettings,
+        store: StoreSettings,
+        decoding: DecodingSettings,
+        influx: InfluxSettings,
     ) -> None:
         self._settings = settings
         self._mqtt = mqtt
@@ -43,14 +49,13 @@ class Ingest:
         self._store_problem = ""
         self._metrics = IngestMetrics()
         self._clock = CautiousClock()
-        self._instance = Instance.here(str(store.path.absolute()), settings.client_id)
-        self._lock = StoreLock(store.path, self._instance)
-        self._writer: StoreWriter = SqliteWriter(store)
-        reader = SqliteReader(store.path)
-        known = [info.series for info in reader.latest()]
-        reader.close()
+        path = opening.local_path(store, influx)
+        self._store_kind = opening.kind(influx)
+        self._instance = Instance.here(str(path.absolute()), settings.client_id)
+        self._lock = StoreLock(path, self._instance)
+        self._writer: StoreWriter = opening.open_writer(store, influx)
         self._decoders = build_decoders(time_limits(decoding, store))
-        cardinality = Cardinality(known, settings.max_series, settings.max_metrics_per_device)
+        cardinality = Cardinality(self._writer.series(), settings.max_series, settings.max_metrics_per_device)
         self._pipeline = Pipeline(self._decoders, self._writer, cardinality, self._metrics)
         self._link = MqttLink(
             mqtt,
@@ -166,17 +171,22 @@ class Ingest:
         metrics.dropped_qos0.set(self._link.dropped_qos0)
         metrics.dirty_windows.set(self._writer.waiting_windows)
         totals = msgspec.structs.asdict(self._pipeline.totals)
-        facts = {"store": "sqlite", "backlog": self._link.waiting_count, **totals}
+        facts = {"store": self._store_kind, "backlog": self._link.waiting_count, **totals}
         self._announcer.status(state, facts, at_once=at_once)
 
 
 def run(
-    settings: IngestSettings, mqtt: MqttSettings, store: StoreSettings, decoding: DecodingSettings
+    settings: IngestSettings,
+    mqtt: MqttSettings,
+    store: StoreSettings,
+    decoding: DecodingSettings,
+    influx: InfluxSettings,
 ) -> None:
     """Run ingest in this process until SIGTERM or SIGINT. Raises StartupError, StoreUnavailable or StoreTooNew."""
-    ingest = Ingest(settings, mqtt, store, decoding)
+    ingest = Ingest(settings, mqtt, store, decoding, influx)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ingest.stop())
-    log.info("ingest_started", store=str(store.path), health_port=ingest.health_port)
+    where = f"{influx.url} {influx.bucket}" if influx.is_chosen else str(store.path)
+    log.info("ingest_started", store=where, health_port=ingest.health_port)
     ingest.run()
     log.info("ingest_stopped")

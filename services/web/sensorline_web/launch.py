@@ -15,7 +15,8 @@ from sensorline import logging as service_logging
 from sensorline.decoders import build_decoders, time_limits
 from sensorline.errors import Problem, SensorlineError, SettingsError, StartupError
 from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, Settings, StoreSettings, load
-from sensorline.stores.sqlite import SqliteReader
+from sensorline.stores.influxdb.settings import InfluxSettings
+from sensorline.stores.opening import open_reader
 from sensorline_web.app import create_app
 from sensorline_web.live.feed import build_link
 from sensorline_web.live.sockets import PING_INTERVAL_S, PING_TIMEOUT_S
@@ -38,6 +39,7 @@ class AllSettings(NamedTuple):
     mqtt: MqttSettings
     store: StoreSettings
     decoding: DecodingSettings
+    influx: InfluxSettings
     log: LogSettings
 
 
@@ -48,6 +50,7 @@ def read_settings(mode: str) -> AllSettings:
         MqttSettings,
         StoreSettings,
         DecodingSettings,
+        InfluxSettings,
         LogSettings,
     )
     found = load(*groups)
@@ -60,12 +63,12 @@ def read_settings(mode: str) -> AllSettings:
 
 
 def build(settings: AllSettings) -> Flask:
-    """Return the app on the embedded store and its own session with the broker; nothing is started."""
+    """Return the app on the store that the settings choose and its own session with the broker; nothing is started."""
     decoders = build_decoders(time_limits(settings.decoding, settings.store))
     return create_app(
         settings.web,
         mqtt=settings.mqtt,
-        make_reader=lambda: SqliteReader(settings.store.path),
+        make_reader=lambda: open_reader(settings.store, settings.influx),
         link=build_link(settings.mqtt, decoders),
         decoders=decoders,
     )

@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sensorline.errors import StartupError
+from sensorline_ingest import claim
 from sensorline_ingest.announcer import Instance
 from sensorline_ingest.claim import StoreLock
 
@@ -44,6 +46,7 @@ _CHILD = """
 import sys
 from pathlib import Path
 from sensorline_ingest.announcer import Instance
+from sensorline_ingest import claim
 from sensorline_ingest.claim import StoreLock
 held = StoreLock(Path(sys.argv[1]), Instance.here("store", "session"))
 print("held", flush=True)
@@ -63,3 +66,18 @@ def test_a_killed_ingest_holds_nothing(tmp_path: Path) -> None:
         child.kill()
         child.wait(10)
     StoreLock(tmp_path / "a.db", me()).release()
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b'{"state":"\xff"}', b"[" * 5000, b"[]", b'{"state":1,"instance":[]}', b"{}"]
+)
+def test_a_status_that_is_none_is_no_reason_to_stop(payload: bytes) -> None:
+    """It is retained: ingest would meet it at each start."""
+    assert claim._read_status(payload) is None
+
+
+def test_a_machine_of_the_same_name_with_the_same_path_is_not_our_predecessor() -> None:
+    here = Instance.here("/home/pi/var/sensorline.db", "sensorline-ingest")
+    assert claim._is_predecessor(msgspec.to_builtins(here), here)
+    twin = msgspec.structs.replace(here, machine="another")
+    assert not claim._is_predecessor(msgspec.to_builtins(twin), here)

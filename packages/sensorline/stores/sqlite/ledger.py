@@ -33,6 +33,10 @@ class Ledger:
             for name, facts in self._db.execute("SELECT name, facts FROM device")
         }
 
+    def facts_of(self, device: str) -> DeviceFacts:
+        """Return what is known of a device."""
+        return self._facts.get(device, DeviceFacts(device))
+
     def write(self, batch: Batch, stored: int) -> None:
         """Write all of a batch but its readings, of which `stored` are new."""
         if stored:
@@ -51,7 +55,7 @@ class Ledger:
                 seen[device] = reading.time_ns
         changed: dict[str, DeviceFacts] = {}
         for facts in batch.facts:
-            before = self._facts.get(facts.device, DeviceFacts(facts.device))
+            before = self.facts_of(facts.device)
             after = merge_facts(before, facts)
             if after != before or facts.device not in self._facts:
                 self._facts[facts.device] = changed[facts.device] = after
@@ -88,6 +92,11 @@ class Ledger:
                 " FROM receipts) WHERE newer >= ? ORDER BY id DESC LIMIT 1)",
                 (RECEIPTS_KEPT,),
             )
+
+    def refuse(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Turn readings that were counted as stored into dead letters: the database beyond has refused them."""
+        self._write_dead_letters(dead_letters)
+        self._db.execute("UPDATE counter SET n = n - ? WHERE name = 'readings'", (len(dead_letters),))
 
     def receipts(self) -> list[Receipt]:
         """Return the newest receipts, oldest first."""

@@ -33,14 +33,15 @@ class SqliteReader:
     Each answer is one short transaction: an open one would keep the write-ahead log from shrinking.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, migrations: schema.Migrations = schema.MIGRATIONS) -> None:
         self._path = path
+        self._migrations = migrations
         self._db: sqlite3.Connection | None = None
 
     def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:
             if self._db is None:
-                self._db = schema.open_reader(self._path)
+                self._db = schema.open_reader(self._path, self._migrations)
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as exc:
             self.close()
@@ -190,11 +191,12 @@ class SqliteReader:
 class SqliteDeadLetters:
     """The embedded store's dead letters: see stores.base.DeadLetters. Each call opens the database and closes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, migrations: schema.Migrations = schema.MIGRATIONS) -> None:
         self._path = path
+        self._migrations = migrations
 
     def _select(self, where: str, parameters: Sequence[Any]) -> list[DeadLetter]:
-        reader = SqliteReader(self._path)
+        reader = SqliteReader(self._path, self._migrations)
         try:
             rows = reader._all(
                 f"SELECT topic, payload, reason, detail, received_ns, id FROM dead_letter WHERE {where}",
@@ -215,7 +217,7 @@ class SqliteDeadLetters:
 
     def drop(self, dead_letter_ids: Sequence[int] | None) -> int:
         """Delete the given dead letters, or all with None; return how many there were."""
-        db = schema.open_writer(self._path)
+        db = schema.open_writer(self._path, self._migrations)
         try:
             if dead_letter_ids is None:
                 return db.execute("DELETE FROM dead_letter").rowcount

@@ -12,6 +12,33 @@ from sensorline.errors import StoreTooNew, StoreUnavailable
 
 BUSY_TIMEOUT_S = 10.0
 
+LEDGER_TABLES = """
+CREATE TABLE device (
+    name TEXT PRIMARY KEY,
+    last_seen_ns INTEGER,
+    facts BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE dead_letter (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    received_ns INTEGER NOT NULL
+);
+CREATE TABLE receipts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    n INTEGER NOT NULL,
+    packed BLOB NOT NULL
+);
+CREATE TABLE counter (
+    name TEXT PRIMARY KEY,
+    n INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO counter VALUES ('readings', 0), ('dead_letters', 0);
+"""
+"""What ingest keeps beside the readings, whatever the store: see ledger."""
+
 _V1 = """
 CREATE TABLE series (
     id INTEGER PRIMARY KEY,
@@ -21,11 +48,6 @@ CREATE TABLE series (
     latest_value REAL NOT NULL,
     UNIQUE (device, metric)
 );
-CREATE TABLE device (
-    name TEXT PRIMARY KEY,
-    last_seen_ns INTEGER,
-    facts BLOB NOT NULL
-) WITHOUT ROWID;
 CREATE TABLE reading (
     series_id INTEGER NOT NULL,
     time_ns INTEGER NOT NULL,
@@ -49,40 +71,28 @@ CREATE TABLE dirty_minute (
     start_s INTEGER NOT NULL,
     PRIMARY KEY (series_id, start_s)
 ) WITHOUT ROWID;
-CREATE TABLE dead_letter (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    topic TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    reason TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    received_ns INTEGER NOT NULL
-);
-CREATE TABLE receipts (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    n INTEGER NOT NULL,
-    packed BLOB NOT NULL
-);
-CREATE TABLE counter (
-    name TEXT PRIMARY KEY,
-    n INTEGER NOT NULL
-) WITHOUT ROWID;
-INSERT INTO counter VALUES ('readings', 0), ('dead_letters', 0);
 """
 
 
-def _create(db: sqlite3.Connection) -> None:
-    for statement in _V1.split(";\n"):
+Migrations = tuple[Callable[[sqlite3.Connection], None], ...]
+
+
+def run_script(db: sqlite3.Connection, script: str) -> None:
+    """Run statements inside the caller's transaction, which sqlite3's own executescript() would end."""
+    for statement in script.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
+def _create(db: sqlite3.Connection) -> None:
+    run_script(db, _V1 + LEDGER_TABLES)
+
+
+MIGRATIONS: Migrations = (_create,)
 """One step for each schema version; step i leads from version i to i + 1."""
 
 
-def open_writer(
-    path: Path, migrations: tuple[Callable[[sqlite3.Connection], None], ...] = MIGRATIONS
-) -> sqlite3.Connection:
+def open_writer(path: Path, migrations: Migrations = MIGRATIONS) -> sqlite3.Connection:
     """Return a connection that commits durably, with the schema brought up to date.
 
     Raises StoreUnavailable when the file cannot be used now, StoreTooNew when a later version wrote it.
@@ -112,9 +122,7 @@ def open_writer(
     return db
 
 
-def _migrate(
-    db: sqlite3.Connection, path: Path, migrations: tuple[Callable[[sqlite3.Connection], None], ...]
-) -> None:
+def _migrate(db: sqlite3.Connection, path: Path, migrations: Migrations) -> None:
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(migrations):
         raise StoreTooNew(
@@ -132,7 +140,7 @@ def _migrate(
             raise
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, migrations: Migrations = MIGRATIONS) -> sqlite3.Connection:
     """Return a read-only connection. Raises StoreUnavailable while there is no database or one of another version."""
     uri = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=ro"
     db = None
@@ -147,9 +155,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
         if db is not None:
             db.close()
         raise StoreUnavailable(f"cannot read the store {path}: {exc}; has ingest been started yet?") from exc
-    if version != len(MIGRATIONS):
+    if version != len(migrations):
         db.close()
         raise StoreUnavailable(
-            f"the store {path} has schema {version}, expected {len(MIGRATIONS)}: start ingest to migrate it"
+            f"the store {path} has schema {version}, expected {len(migrations)}: start ingest to migrate it"
         )
     return db

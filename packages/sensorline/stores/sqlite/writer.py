@@ -1,7 +1,7 @@
 """Commits: readings, dead letters, facts and receipts in one durable transaction."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -127,6 +127,10 @@ class SqliteWriter:
     def receipts(self) -> list[Receipt]:
         """Return the newest receipts, oldest first."""
         return self._ledger.receipts()
+
+    def series(self) -> Collection[Series]:
+        """Return every series that has ever had a reading."""
+        return self._ids.keys()
 
     def maintain(self, now_ns: int) -> bool:
         """Do one step of upkeep. Raises StoreUnavailable; nothing is lost then, the step comes again."""

@@ -1,0 +1,269 @@
+"""One series on its three levels: hours, minutes, single readings. Made for one answer.
+
+Each level is asked for what the coarser one lacks: minutes for hours that are not whole, single readings for minutes that are not.
+"""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from sensorline.reading import Series
+from sensorline.stores.buckets import HOUR_NS, MINUTE_NS
+from sensorline.stores.influxdb.connection import Connection
+from sensorline.stores.influxdb.flux import aggregates, aggregates_and_todo
+from sensorline.stores.influxdb.names import influxql_name, stored_name
+from sensorline.stores.influxdb.settings import Buckets
+
+ROWS_MAX = 6_000
+"""More rollups than this are added up by InfluxDB (Flux), fewer by us: about 10 ms either way."""
+
+HOURS_MAX = 2_000
+"""The same for hours, which are read anyway."""
+
+STATEMENTS_MAX = 32
+"""Windows that are to be read one level finer are asked for in at most so many stretches."""
+
+EVER_NS = -(2**62)
+
+Row = tuple[int, float, float, float, int]
+"""start, min, sum, max, n"""
+
+_ROLLUP = '"min", "sum", "max", "n"'
+
+
+class Levels:
+    """Opens the hour level, then answers from all three. Not older than the borders, not newer than `last_ns`."""
+
+    def __init__(self, connection: Connection, buckets: Buckets, series: Series) -> None:
+        self._connection = connection
+        self._names = buckets
+        self._series = series
+        self._table = influxql_name(series.metric)
+        self._bound = {"d": stored_name(series.device), "m": stored_name(series.metric)}
+        self.last_ns: int | None = None
+        self.raw_from_ns = self.minutes_from_ns = self.hours_from_ns = EVER_NS
+        self._hours: dict[int, Row] = {}
+        self._todo: dict[int, int] = {}
+        self._are_all_hours_here = True
+        self._first_hour = self._total = 0
+
+    def open(self, start_ns: int, end_ns: int) -> None:
+        """Read the newest time, the borders, and the hours of a range of whole hours. Raises StoreUnavailable."""
+        self.open_borders()
+        if self.last_ns is None:
+            return
+        start_ns, end_ns = (
+            max(start_ns, self.hours_from_ns),
+            min(end_ns, self.last_ns // HOUR_NS * HOUR_NS + HOUR_NS),
+        )
+        span = f"device = $d AND time >= {start_ns} AND time < {end_ns}"
+        if (end_ns - start_ns) // HOUR_NS > HOURS_MAX:
+            (counts,) = self._ask(
+                self._names.hours,
+                f'SELECT "n" FROM {self._table} WHERE {span} LIMIT {HOURS_MAX + 1}',
+            )
+            if len(counts) > HOURS_MAX:
+                self._are_all_hours_here = False
+                self._first_hour = counts[0][0]
+                self._total = int(sum(row[1] for row in counts))
+                return
+        self._read_hours(start_ns, end_ns)
+
+    def _read_hours(self, start_ns: int, end_ns: int) -> None:
+        (hours,) = self._ask(
+            self._names.hours,
+            f"SELECT {_ROLLUP}, todo FROM {self._table} WHERE device = $d AND time >= {start_ns} AND time < {end_ns}",
+        )
+        for start, low, total, high, n, mask in hours:
+            if n is not None:
+                self._hours[start] = (start, low, total, high, int(n))
+            if mask:
+                self._todo[start] = mask
+
+    def open_borders(self) -> None:
+        """Read the newest time and the borders only."""
+        border, latest = self._ask(
+            self._names.state,
+            "SELECT raw_ns, minutes_ns, hours_ns, latest_ns FROM border",
+            "SELECT ns FROM latest WHERE device = $d AND metric = $m",
+        )
+        since_ns = EVER_NS
+        for row in border:
+            self.raw_from_ns, self.minutes_from_ns, self.hours_from_ns, since_ns = (
+                EVER_NS if ns is None else ns for ns in row[1:]
+            )
+        # Without a bound InfluxDB would look into every shard.
+        (last,) = self._ask(
+            self._names.raw,
+            f"SELECT last(value) FROM {self._table} WHERE device = $d AND time >= {since_ns}",
+        )
+        times = [row[0] for row in last] + [row[1] for row in latest]
+        self.last_ns = max(times, default=None)
+
+    def _ask(self, bucket: str, *statements: str) -> list[list[list[Any]]]:
+        answers = self._connection.influxql(bucket, statements, **self._bound)
+        return [[row for table in tables for row in table.values] for tables in answers]
+
+    def has_older(self, start_ns: int, from_ns: int) -> bool:
+        """Tell whether the range has hours before the border of a finer level."""
+        first_ns = start_ns // HOUR_NS * HOUR_NS
+        if not self._are_all_hours_here:
+            return self._first_hour < from_ns
+        return any(first_ns <= hour < from_ns for hour in self._hours.keys() | self._todo.keys())
+
+    def raw_count(self, start_ns: int, end_ns: int) -> int | None:
+        """Return how many readings the range has at least; None where single readings cannot answer."""
+        if self.has_older(start_ns, self.raw_from_ns):
+            return None
+        if not self._are_all_hours_here:
+            return self._total
+        return sum(
+            n
+            for start, _, _, _, n in self._hours.values()
+            if start not in self._todo and start >= start_ns and start + HOUR_NS <= end_ns
+        )
+
+    def readings(self, start_ns: int, end_ns: int, limit: int) -> list[tuple[int, float]]:
+        """Return the first `limit` readings of a range."""
+        (rows,) = self._ask(
+            self._names.raw,
+            f"SELECT value FROM {self._table} WHERE device = $d AND time >= {start_ns} AND time < {end_ns} LIMIT {limit}",
+        )
+        return [(time_ns, float(value)) for time_ns, value in rows]
+
+    def buckets(self, start_ns: int, end_ns: int, width_ns: int) -> list[Row]:
+        """Return the buckets of a range of whole buckets."""
+        assert self.last_ns is not None
+        if width_ns < MINUTE_NS:
+            end_ns = min(end_ns, self.last_ns + 1)
+            return aggregates(
+                self._connection, self._names.raw, self._series, "value", start_ns, end_ns, width_ns
+            )
+        end_ns = min(end_ns, self.last_ns // width_ns * width_ns + width_ns)
+        if width_ns % HOUR_NS:
+            return self._from_minutes(start_ns, end_ns, width_ns)
+        return self._from_hours(start_ns, end_ns, width_ns)
+
+    def _from_hours(self, start_ns: int, end_ns: int, width_ns: int) -> list[Row]:
+        start_ns = max(start_ns, self.hours_from_ns)
+        buckets: list[Row] = []
+        if not self._are_all_hours_here:
+            # InfluxDB adds up, and says which buckets have hours that are not whole: only those are read as they are.
+            found, redone = aggregates_and_todo(
+                self._connection, self._names.hours, self._series, start_ns, end_ns, width_ns
+            )
+            buckets = [bucket for bucket in found if bucket[0] not in redone]
+            for first_ns, behind_ns in _stretches(redone, width_ns) if redone else ():
+                self._read_hours(max(first_ns, start_ns), min(behind_ns, end_ns))
+            self._hours = {h: row for h, row in self._hours.items() if h // width_ns * width_ns in redone}
+            self._todo = {h: mask for h, mask in self._todo.items() if h // width_ns * width_ns in redone}
+        todo = [hour for hour in self._todo if start_ns <= hour < end_ns]
+        rows = [
+            row for hour, row in self._hours.items() if start_ns <= hour < end_ns and hour not in self._todo
+        ]
+        return sorted(buckets + added(rows + self._finer(todo), width_ns))
+
+    def _from_minutes(self, start_ns: int, end_ns: int, width_ns: int) -> list[Row]:
+        todo = {
+            minute
+            for hour in self._todo
+            for minute in self._todo_minutes(hour)
+            if start_ns <= minute < end_ns
+        }
+        if (end_ns - start_ns) // MINUTE_NS <= ROWS_MAX:
+            rows = self._stretch(self._names.minutes, start_ns, end_ns)
+            buckets: list[Row] = []
+        else:
+            redone = {minute // width_ns * width_ns for minute in todo}
+            buckets = aggregates(
+                self._connection, self._names.minutes, self._series, "", start_ns, end_ns, width_ns
+            )
+            buckets = [bucket for bucket in buckets if bucket[0] not in redone]
+            rows = self._rollups(self._names.minutes, redone, width_ns)
+        rows = [row for row in rows if row[0] not in todo]
+        return sorted(buckets + added(rows + self._from_readings(todo), width_ns))
+
+    def _todo_minutes(self, hour: int) -> list[int]:
+        mask = self._todo[hour]
+        return [hour + i * MINUTE_NS for i in range(60) if mask >> i & 1]
+
+    def _finer(self, hours: list[int]) -> list[Row]:
+        """Return what hours consist of that are not whole on their own level."""
+        if not hours:
+            return []
+        todo = {minute for hour in hours for minute in self._todo_minutes(hour)}
+        rows = self._rollups(self._names.minutes, set(hours), HOUR_NS)
+        return [row for row in rows if row[0] not in todo] + self._from_readings(todo)
+
+    def _stretch(self, bucket: str, start_ns: int, end_ns: int) -> list[Row]:
+        (rows,) = self._ask(bucket, self._rollup_statement(start_ns, end_ns))
+        return _rows(rows)
+
+    def _rollup_statement(self, start_ns: int, end_ns: int) -> str:
+        return f"SELECT {_ROLLUP} FROM {self._table} WHERE device = $d AND time >= {start_ns} AND time < {end_ns}"
+
+    def _rollups(self, bucket: str, windows: set[int], width_ns: int) -> list[Row]:
+        """Return the rollups inside windows of a width, as they are stored."""
+        if not windows:
+            return []
+        stretches = _stretches(windows, width_ns)
+        answers = self._ask(bucket, *(self._rollup_statement(*stretch) for stretch in stretches))
+        return [row for rows in answers for row in _rows(rows) if row[0] // width_ns * width_ns in windows]
+
+    def _from_readings(self, minutes: set[int]) -> list[Row]:
+        """Return minutes computed from their readings."""
+        if not minutes:
+            return []
+        assert self.last_ns is not None
+        statements = [
+            "SELECT min(value), sum(value), max(value), count(value)"
+            f" FROM {self._table} WHERE device = $d AND time >= {start_ns} AND time < {min(end_ns, self.last_ns + 1)}"
+            " GROUP BY time(60s) fill(none)"
+            for start_ns, end_ns in _stretches(minutes, MINUTE_NS)
+            if start_ns <= self.last_ns
+        ]
+        answers = self._ask(self._names.raw, *statements) if statements else []
+        return [row for rows in answers for row in _rows(rows) if row[0] in minutes]
+
+
+def _rows(rows: list[list[Any]]) -> list[Row]:
+    return [(start, low, total, high, int(n)) for start, low, total, high, n in rows if n]
+
+
+def _stretches(windows: set[int], width_ns: int) -> list[tuple[int, int]]:
+    """Return ranges that cover all windows, at most STATEMENTS_MAX of them: the shortest gaps are covered as well."""
+    starts = sorted(windows)
+    gaps = sorted(
+        (
+            (after - before, i)
+            for i, (before, after) in enumerate(pairwise(starts))
+            if after - before > width_ns
+        ),
+        reverse=True,
+    )
+    cuts = sorted(i for _, i in gaps[: STATEMENTS_MAX - 1])
+    firsts, lasts = [0, *(i + 1 for i in cuts)], [*cuts, len(starts) - 1]
+    return [(starts[a], starts[b] + width_ns) for a, b in zip(firsts, lasts, strict=True)]
+
+
+def added(rows: list[Row], width_ns: int) -> list[Row]:
+    """Return rows added up into buckets of a width, in order."""
+    buckets: dict[int, Row] = {}
+    for start, low, total, high, n in rows:
+        bucket = start // width_ns * width_ns
+        if math.isnan(total):
+            total = 0.0
+        there = buckets.get(bucket)
+        if there is None:
+            buckets[bucket] = (bucket, low, total, high, n)
+        else:
+            _, low_, total_, high_, n_ = there
+            total += total_
+            buckets[bucket] = (
+                bucket,
+                min(low, low_),
+                0.0 if math.isnan(total) else total,
+                max(high, high_),
+                n + n_,
+            )
+    return [buckets[start] for start in sorted(buckets)]

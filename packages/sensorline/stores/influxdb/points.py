@@ -1,0 +1,61 @@
+"""What the store writes, as lines: readings, rollups, marks of what is to do, state. Fields of readings are always floats."""
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from sensorline.reading import DeviceFacts, Series
+from sensorline.stores.influxdb.names import stored_name, string_field, tag_value
+
+_HUGE = 1.7976931348623157e308
+
+STATE_TIME_NS = 0
+"""Every state point has this time, so that the next one replaces it."""
+
+
+def reading_line(key: bytes, time_ns: int, value: float) -> bytes:
+    """Return the line of one reading; `key` is names.line_key()."""
+    return b"%b value=%a %d\n" % (key, value, time_ns)
+
+
+def rollup_line(key: bytes, start_ns: int, low: float, high: float, total: float, n: float) -> bytes:
+    """Return the line of a window's rollup."""
+    return b"%b %b %d\n" % (key, _rollup_fields(low, high, total, n), start_ns)
+
+
+def hour_line(
+    key: bytes, start_ns: int, todo: int, rollup: tuple[float, float, float, float] | None
+) -> bytes:
+    """Return the line of an hour: its rollup (min, max, sum, n) if there is one, and which minutes are still to do."""
+    fields = b"" if rollup is None else _rollup_fields(*rollup) + b","
+    return b"%b %btodo=%di %d\n" % (key, fields, todo, start_ns)
+
+
+def _rollup_fields(low: float, high: float, total: float, n: float) -> bytes:
+    # Line protocol has no infinity. The sum of huge values is cut; a reader keeps the mean between min and max.
+    total = 0.0 if math.isnan(total) else min(max(total, -_HUGE), _HUGE)
+    return b"min=%a,max=%a,sum=%a,n=%a" % (float(low), float(high), float(total), float(n))
+
+
+def latest_line(series: Series, time_ns: int, value: float) -> bytes:
+    """Return the state line of a series' newest reading."""
+    tags = f"device={tag_value(series.device)},metric={tag_value(series.metric)}"
+    return f"latest,{tags} ns={time_ns}i,value={value!r} {STATE_TIME_NS}\n".encode()
+
+
+def device_line(facts: DeviceFacts) -> bytes:
+    """Return the state line of what is known of a device."""
+    text = string_field(msgspec.json.encode(facts).decode())
+    return f"device,device={tag_value(facts.device)} facts={text} {STATE_TIME_NS}\n".encode()
+
+
+def border_line(borders: dict[str, int]) -> bytes:
+    """Return the state line that says since when each level is whole."""
+    fields = ",".join(f"{stored_name(name)}={ns}i" for name, ns in sorted(borders.items()))
+    return f"border {fields} {STATE_TIME_NS}\n".encode()
+
+
+def joined(lines: Iterable[bytes]) -> bytes:
+    """Return lines as one body."""
+    return b"".join(lines)

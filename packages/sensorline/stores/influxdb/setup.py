@@ -1,0 +1,152 @@
+"""What an operator does once: buckets with their retention, and three tokens that may do no more than they have to.
+
+Everything is looked for first and made only where it is missing, so that it may be done again at any time.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from influxdb_client import BucketRetentionRules, InfluxDBClient, Permission, PermissionResource
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+from sensorline.errors import StoreUnavailable
+from sensorline.settings import StoreSettings
+from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
+
+MARGIN_DAYS = 2
+"""InfluxDB keeps readings so much longer than readers see them: a window at the border can still be rolled up from all of
+them, and a late reading is not refused."""
+
+TOKENS = ("ingest", "web", "admin")
+
+
+class Made(NamedTuple):
+    """The bucket names and, for each of TOKENS, its token; `told` are lines for people."""
+
+    buckets: tuple[str, ...]
+    tokens: dict[str, str]
+    told: list[str]
+
+
+def set_up(settings: InfluxSettings, store: StoreSettings) -> Made:
+    """Make what is missing, with `settings.token` as the operator's. Raises StoreUnavailable with InfluxDB's own words."""
+    with InfluxDBClient(
+        url=settings.url,
+        token=settings.token.get_secret_value(),
+        org=settings.org,
+        timeout=settings.timeout,
+        verify_ssl=settings.verify_ssl,
+        ssl_ca_cert=str(settings.ssl_ca_cert) if settings.ssl_ca_cert else None,
+    ) as client:
+        try:
+            return _set_up(client, settings, store)
+        except ApiException as exc:
+            raise StoreUnavailable(
+                f"InfluxDB at {settings.url} refused: {exc.status} {exc.body or exc.reason}; setup needs the operator's token"
+            ) from exc
+        except (HTTPError, OSError) as exc:
+            raise StoreUnavailable(f"InfluxDB at {settings.url} does not answer: {exc}") from exc
+
+
+def _set_up(client: Any, settings: InfluxSettings, store: StoreSettings) -> Made:
+    told: list[str] = []
+    org_id = _organization(client, settings.org, told)
+    names = Buckets(settings.bucket)
+    minutes_days = _longer(store.keep_minutes_days, store.keep_raw_days)
+    kept_days = {
+        names.raw: store.keep_raw_days,
+        names.minutes: minutes_days,
+        names.hours: _longer(store.keep_hours_days, minutes_days),
+        names.state: 0.0,
+    }
+    bucket_ids = [_bucket(client, org_id, name, days, told) for name, days in kept_days.items()]
+    reading = [_permission("read", "buckets", org_id, bucket_id) for bucket_id in bucket_ids]
+    writing = [_permission("write", "buckets", org_id, bucket_id) for bucket_id in bucket_ids]
+    everything = [
+        _permission(action, kind, org_id)
+        for kind in ("buckets", "authorizations")
+        for action in ("read", "write")
+    ]
+    # Ingest reads, too: what is stored at a late reading's time, and what rollups are made of.
+    wanted = {"ingest": reading + writing, "web": reading, "admin": everything}
+    tokens = {
+        who: _token(client, org_id, f"sensorline {who} {settings.bucket}", permissions, told)
+        for who, permissions in wanted.items()
+    }
+    return Made(names.all(), tokens, told)
+
+
+def _organization(client: Any, name: str, told: list[str]) -> str:
+    api = client.organizations_api()
+    try:
+        found = api.find_organizations(org=name)
+    except ApiException as exc:
+        if exc.status != 404:
+            raise
+        found = []
+    if not found:
+        found = [api.create_organization(name=name)]
+        told.append(f"made the organization {name}")
+    return str(found[0].id)
+
+
+def _bucket(client: Any, org_id: str, name: str, kept_days: float, told: list[str]) -> str:
+    api = client.buckets_api()
+    seconds = int((kept_days + MARGIN_DAYS) * 86_400) if kept_days else 0
+    found = api.find_bucket_by_name(name)
+    shown = f"{kept_days:g} days (and {MARGIN_DAYS} to spare)" if kept_days else "for ever"
+    if found is None:
+        rule = BucketRetentionRules(type="expire", every_seconds=seconds)
+        found = api.create_bucket(bucket_name=name, retention_rules=rule, org_id=org_id)
+        told.append(f"made the bucket {name}, kept {shown}")
+    elif sum(rule.every_seconds for rule in found.retention_rules) != seconds:
+        found.retention_rules = [BucketRetentionRules(type="expire", every_seconds=seconds)]
+        api.update_bucket(bucket=found)
+        told.append(f"the bucket {name} is now kept {shown}")
+    return str(found.id)
+
+
+def _permission(action: str, kind: str, org_id: str, resource_id: str | None = None) -> Any:
+    return Permission(action=action, resource=PermissionResource(type=kind, org_id=org_id, id=resource_id))
+
+
+def _token(client: Any, org_id: str, description: str, permissions: list[Any], told: list[str]) -> str:
+    api = client.authorizations_api()
+    wanted = {(p.action, p.resource.type, p.resource.id) for p in permissions}
+    for found in api.find_authorizations(org_id=org_id):
+        if found.description != description:
+            continue
+        has = {(p.action, p.resource.type, p.resource.id) for p in found.permissions}
+        # A server that keeps only hashes does not tell a token again.
+        if has == wanted and found.token and found.status == "active":
+            return str(found.token)
+        api.delete_authorization(found)
+        told.append(f"withdrew the token {description!r}")
+    made = api.create_authorization(org_id=org_id, permissions=permissions)
+    made.description = description
+    api.update_authorization(made)
+    told.append(f"made the token {description!r}")
+    return str(made.token)
+
+
+def write_tokens(folder: Path, tokens: dict[str, str], say: Callable[[str], None]) -> None:
+    """Write each token to `<folder>/<who>.token`, readable by the owner only. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for who, token in tokens.items():
+        path = folder / f"{who}.token"
+        if path.exists() and path.read_text().strip() == token:
+            continue
+        # Written beside and moved there: a reader finds the old one or the new one, and never one that all may read.
+        beside = path.with_name(path.name + ".new")
+        beside.unlink(missing_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(token + "\n")
+        beside.replace(path)
+        say(f"wrote {path}")
+
+
+def _longer(days: float, finer_days: float) -> float:
+    return 0 if 0 in (days, finer_days) else max(days, finer_days)

@@ -1,0 +1,79 @@
+"""What holds for the InfluxDB store besides the contract."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.influx import server
+
+from sensorline.reading import Batch, Committed, Reading, Series
+from sensorline.settings import StoreSettings
+from sensorline.stores.influxdb.connection import Connection
+from sensorline.stores.influxdb.reader import InfluxReader
+from sensorline.stores.influxdb.writer import InfluxWriter
+
+pytestmark = pytest.mark.influxdb
+
+T0_NS = 1_790_000_000 * 10**9
+DESK = Series("desk", "temperature")
+
+
+@pytest.fixture
+def influx() -> Any:
+    settings = server().make_buckets()
+    yield settings
+    server().drop_buckets(settings.bucket)
+
+
+def open_writer(influx: Any, folder: Path, name: str = "here") -> InfluxWriter:
+    return InfluxWriter(influx, StoreSettings(path=folder / f"{name}.db"))
+
+
+def test_a_writer_with_a_new_local_file_overwrites_nothing_that_is_stored(
+    influx: Any, tmp_path: Path
+) -> None:
+    first = open_writer(influx, tmp_path)
+    stored = [Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(10)]
+    first.commit(Batch(stored))
+    first.close()
+    second = open_writer(influx, tmp_path, "elsewhere")
+    assert second.commit(Batch(stored[3:5])) == Committed(0, 2, 0)
+    assert second.commit(Batch([Reading(DESK, T0_NS + 10**9, 77.0)])) == Committed(1, 0, 1)
+    assert list(second.series()) == [DESK]
+    reader = InfluxReader(influx)
+    assert [v for _, v in reader.export(DESK, 0, 2**62)] == [0.0, 1.0, 77.0, *map(float, range(2, 10))]
+    second.close()
+    reader.close()
+
+
+def test_what_others_keep_in_the_bucket_is_left_alone(influx: Any, tmp_path: Path) -> None:
+    connection = Connection(influx)
+    lines = b'cpu,host=a value=1i 5\nlog value="text" 6\nweather,device=roof,place=x value=3.5 7\n'
+    assert connection.write(influx.bucket, lines).status == 204
+    writer = open_writer(influx, tmp_path)
+    writer.commit(Batch([Reading(DESK, T0_NS, 21.5)]))
+    while writer.maintain(T0_NS + 10**12):
+        pass
+    reader = InfluxReader(influx)
+    assert [info.series for info in reader.latest()] == [DESK, Series("roof", "weather")]
+    assert [info.facts.device for info in reader.devices()] == ["desk", "roof"]
+    for part in (writer, reader, connection):
+        part.close()
+
+
+def test_a_reader_on_another_host_needs_only_the_server(influx: Any, tmp_path: Path) -> None:
+    writer = open_writer(influx, tmp_path)
+    pairs = [(T0_NS - i * 10**10, float(i % 7)) for i in range(5_000)]
+    writer.commit(Batch([Reading(DESK, t, v) for t, v in pairs]))
+    reader = InfluxReader(influx)
+    before = reader.query(DESK, T0_NS - 10**14, T0_NS + 1, 50)
+    while writer.maintain(T0_NS + 10**12):
+        pass
+    assert reader.query(DESK, T0_NS - 10**14, T0_NS + 1, 50).n == before.n
+    # Late, not yet rolled up, read by somebody who has no list of what is to do.
+    writer.commit(Batch([Reading(DESK, T0_NS - 3 * 10**13 + 1, 1_000.0)]))
+    late = InfluxReader(influx)
+    after = late.query(DESK, T0_NS - 10**14, T0_NS + 1, 50)
+    assert (sum(after.n), max(after.max)) == (sum(before.n) + 1, 1_000.0)
+    for part in (writer, reader, late):
+        part.close()

@@ -1,0 +1,214 @@
+"""Every answer that InfluxDB can give to a write, and every way in which an answer can be missing."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.fake_influx import LOST, OK, FakeInflux, Reply, Write
+from tests.unit.influx.conftest import MakeWriter
+
+from sensorline.errors import StoreUnavailable
+from sensorline.reading import Batch, Committed, DeviceFacts, Reading, Receipt, Series
+from sensorline.settings import StoreSettings
+from sensorline.stores.influxdb.connection import Connection
+from sensorline.stores.influxdb.delivery import LINES_PER_REQUEST, Delivery
+from sensorline.stores.opening import open_dead_letters
+
+T0_NS = 1_790_000_000 * 10**9
+DESK = Series("desk", "temperature")
+
+
+def batch(n: int = 3, first: int = 0) -> Batch:
+    return Batch(
+        [Reading(DESK, T0_NS + i, float(i)) for i in range(first, first + n)],
+        facts=[DeviceFacts("desk", name=f"Desk {first}")],
+        receipts=[Receipt(first + 1, first + 77)],
+    )
+
+
+def line(i: int) -> bytes:
+    return b"temperature,device=desk value=%d.0 %d" % (i, T0_NS + i)
+
+
+def test_a_batch_is_one_request_to_each_bucket_and_the_readings_go_last(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    assert make_writer().commit(batch()) == Committed(3, 0, 0)
+    assert [write.bucket for write in fake.writes] == ["b_state", "b_1h", "b"]
+    assert fake.writes[-1].lines == (line(0), line(1), line(2))
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 408, 429, 499, 500, 502, 503, 504, 507])
+def test_what_is_no_refusal_of_a_line_is_held_and_sent_again_as_it_was(
+    fake: FakeInflux, make_writer: MakeWriter, status: int
+) -> None:
+    writer = make_writer()
+    fake.behaviour = lambda _: Reply(status, "not now", keeps=False)
+    given = batch()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match=f"{status}.*not now"):
+            writer.commit(given)
+    fake.behaviour = lambda _: OK
+    fake.writes.clear()
+    assert writer.commit(given) == Committed(3, 0, 0)
+    assert fake.writes[-1].lines == (line(0), line(1), line(2))
+    assert fake.raw() == {line(i): 1 for i in range(3)}
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "TOKEN"), (403, "influx setup"), (404, "BUCKET")])
+def test_what_a_person_must_mend_says_what(
+    fake: FakeInflux, make_writer: MakeWriter, status: int, hint: str
+) -> None:
+    fake.behaviour = lambda _: Reply(status, "no", keeps=False)
+    with pytest.raises(StoreUnavailable, match=hint):
+        make_writer().commit(batch())
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(400, "unable to parse 'x'"), (422, "partial write: type conflict")]
+)
+@pytest.mark.parametrize("bad", [{0}, {6}, {3, 4}, set(range(7))])
+def test_refused_lines_become_dead_letters_and_the_others_are_stored(
+    fake: FakeInflux, make_writer: MakeWriter, tmp_path: Path, status: int, message: str, bad: set[int]
+) -> None:
+    bad_lines = {line(i) for i in bad}
+
+    def refuse(write: Write) -> Reply:
+        if bad_lines.isdisjoint(write.lines):
+            return OK
+        # A 422 may say anything about what was stored: here nothing, so that only a resend can store the good ones.
+        return Reply(status, message, keeps=False)
+
+    fake.behaviour = refuse
+    writer = make_writer()
+    writer.commit(batch(7))
+    assert fake.raw() == {line(i): 1 for i in range(7) if i not in bad}
+    letters = open_dead_letters(StoreSettings(path=tmp_path / "store.db"), fake.settings()).list(100)
+    assert {letter.payload for letter in letters} == bad_lines
+    assert {(d.reason, d.detail, d.topic) for d in letters} == {
+        ("store_refused", message, "sensors/desk/temperature")
+    }
+    assert (writer.state().readings, writer.state().dead_letters) == (7 - len(bad), len(bad))
+
+
+def test_a_bad_request_that_is_not_about_a_line_is_held(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    fake.behaviour = lambda _: Reply(400, "invalid precision", keeps=False)
+    with pytest.raises(StoreUnavailable, match="invalid precision"):
+        make_writer().commit(batch())
+
+
+def test_trouble_while_the_bad_line_is_sought_drops_nothing(
+    fake: FakeInflux, make_writer: MakeWriter, tmp_path: Path
+) -> None:
+    asked = 0
+
+    def refuse(write: Write) -> Reply:
+        nonlocal asked
+        if write.bucket != "b":
+            return OK
+        asked += 1
+        if asked == 5:
+            return Reply(500, "disk", keeps=False)
+        return Reply(400, "unable to parse", keeps=False) if line(2) in write.lines else OK
+
+    fake.behaviour = refuse
+    writer = make_writer()
+    given = batch(7)
+    with pytest.raises(StoreUnavailable):
+        writer.commit(given)
+    assert writer.commit(given) == Committed(7, 0, 0)
+    assert fake.raw() == {line(i): 1 for i in range(7) if i != 2}
+    letters = open_dead_letters(StoreSettings(path=tmp_path / "store.db"), fake.settings()).list(100)
+    assert [letter.payload for letter in letters] == [line(2)]
+
+
+def test_too_large_a_request_is_halved_until_it_fits(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    fake.behaviour = lambda write: OK if len(write.lines) <= 10 else Reply(413, "too large", keeps=False)
+    make_writer().commit(batch(100))
+    assert fake.raw() == {line(i): 1 for i in range(100)}
+
+
+def test_a_request_is_never_longer_than_the_cap(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    make_writer().commit(batch(2 * LINES_PER_REQUEST + 1))
+    assert [len(w.lines) for w in fake.writes if w.bucket == "b"] == [LINES_PER_REQUEST, LINES_PER_REQUEST, 1]
+    assert len(fake.raw()) == 2 * LINES_PER_REQUEST + 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_waited_for(fake: FakeInflux, status: int) -> None:
+    now_s = 1_000.0
+    connection = Connection(fake.settings())
+    delivery = Delivery(connection, clock_s=lambda: now_s)
+    fake.behaviour = lambda _: Reply(status, "busy", keeps=False, retry_after="7")
+    with pytest.raises(StoreUnavailable):
+        delivery.send("b", line(0) + b"\n")
+    fake.behaviour = lambda _: OK
+    now_s += 6.5
+    with pytest.raises(StoreUnavailable, match="asked to wait"):
+        delivery.send("b", line(0) + b"\n")
+    assert len(fake.writes) == 1
+    now_s += 1
+    assert delivery.send("b", line(0) + b"\n") == []
+    connection.close()
+
+
+@pytest.mark.parametrize("lost", ["b_state", "b_1h", "b"])
+def test_a_lost_reply_leads_to_the_same_bytes_again(
+    fake: FakeInflux, make_writer: MakeWriter, lost: str
+) -> None:
+    fake.behaviour = lambda write: LOST if write.bucket == lost else OK
+    writer = make_writer()
+    given = batch()
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        writer.commit(given)
+    first = [w for w in fake.writes if w.bucket == lost]
+    fake.behaviour = lambda _: OK
+    assert writer.commit(given) == Committed(3, 0, 0)
+    assert [w for w in fake.writes if w.bucket == lost] == first * 2
+    assert fake.raw() == {line(i): 1 for i in range(3)}
+
+
+def test_a_slow_reply_is_given_up_and_sent_again(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    fake.behaviour = lambda _: Reply(delay_s=0.5)
+    writer = make_writer(timeout_ms=100)
+    given = batch()
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        writer.commit(given)
+    fake.behaviour = lambda _: OK
+    assert writer.commit(given) == Committed(3, 0, 0)
+    assert fake.raw() == {line(i): 1 for i in range(3)}
+
+
+def test_after_a_kill_the_pending_batch_is_sent_first_and_its_receipts_are_known(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    fake.behaviour = lambda _: Reply(500, "no", keeps=False)
+    with pytest.raises(StoreUnavailable):
+        make_writer().commit(batch(3))
+    fake.behaviour = lambda _: OK
+    writer = make_writer()
+    assert list(writer.receipts()) == [Receipt(1, 77)]
+    fake.writes.clear()
+    assert writer.commit(batch(2, first=3)) == Committed(2, 0, 0)
+    assert [w.lines for w in fake.writes if w.bucket == "b"] == [
+        (line(0), line(1), line(2)),
+        (line(3), line(4)),
+    ]
+
+
+def test_upkeep_sends_what_a_kill_left_pending(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    fake.behaviour = lambda _: Reply(500, "no", keeps=False)
+    with pytest.raises(StoreUnavailable):
+        make_writer().commit(batch(3))
+    fake.behaviour = lambda _: OK
+    writer = make_writer()
+    writer.maintain(T0_NS)
+    assert len(fake.raw()) == 3
+
+
+def test_facts_are_sent_only_when_they_changed(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    writer = make_writer()
+    for first in (0, 3):
+        given = batch(3, first)
+        given.facts = [DeviceFacts("desk", name="Desk")]
+        writer.commit(given)
+    assert [w.bucket for w in fake.writes].count("b_state") == 1
