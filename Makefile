@@ -18,11 +18,11 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format docs assets lock bench clean rebuild-venv
+.PHONY: help run test lint format docs assets lock bench install-pi uninstall-pi clean rebuild-venv
 
 help: ## Print this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
-		do printf '  make %-9s %s\n' "$$name" "$$text"; done
+		do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 run: $(STATE)/run $(STATE)/assets ## Start everything on this machine: broker, ingest, dashboard and a sensor node
 	@exec $(BIN)/sensorline up
@@ -46,13 +46,19 @@ assets: $(STATE)/run ## Fetch Chart.js and the Socket.IO client from npm, or che
 
 lock: $(STATE)/uv ## Pin every requirement again, with hashes
 	@$(COMPILE) pyproject.toml \
-		--extra ingest --extra web --extra node --extra up --extra build --output-file requirements/run.txt
+		--extra ingest --extra influxdb --extra web --extra node --extra up --extra build --output-file requirements/run.txt
 	@$(COMPILE) pyproject.toml \
 		--all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
 	@echo $(NODE_WHEEL) | $(COMPILE) - --output-file requirements/node.txt
 
 bench: $(STATE)/dev ## Measure rates, latency, query times and memory
 	@$(BIN)/python bench/run.py
+
+install-pi: ## Install services for systemd on a Raspberry Pi, as root; SERVICES=node for a bare sensor node
+	@SERVICES="$(or $(SERVICES),ingest web node)" PYTHON="$(PYTHON)" DESTDIR="$(DESTDIR)" sh deploy/install-pi
+
+uninstall-pi: ## Take them away again, as root; settings and data stay
+	@DESTDIR="$(DESTDIR)" sh deploy/uninstall-pi
 
 clean: ## Remove what make installed or built; data in var/ stays
 	rm -rf .venv $(STATE) services/web/sensorline_web/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis

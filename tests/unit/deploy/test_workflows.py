@@ -1,0 +1,35 @@
+"""The workflow is valid, runs what the Makefile has, and takes other people's actions by commit only."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_every_action_is_pinned_by_commit_and_says_its_version(path: Path) -> None:
+    for used in re.findall(r"^\s*(?:- )?uses: (.+)$", path.read_text(), re.MULTILINE):
+        if not used.startswith("./"):
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used), used
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_every_make_target_in_a_workflow_exists(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"run: make ([a-z-]+)", path.read_text())) <= targets
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="no Go here: apt-get install golang-go")
+def test_actionlint_has_nothing_to_say() -> None:
+    ran = subprocess.run(
+        ["go", "run", ACTIONLINT, *map(str, WORKFLOWS)], cwd=ROOT, capture_output=True, text=True, timeout=110
+    )
+    if ran.returncode and ("dial tcp" in ran.stderr or "requires go >=" in ran.stderr):
+        pytest.skip(f"actionlint cannot be built here: {ran.stderr.strip().splitlines()[-1]}")
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
