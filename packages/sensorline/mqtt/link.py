@@ -87,7 +87,7 @@ class MqttLink:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         client.connect_timeout = CONNECT_TIMEOUT_S
         # paho has no jitter: each process draws its own delays, so that a restarted broker is not met by all at once.
-        client.reconnect_delay_set(min_delay=random.randint(1, 2), max_delay=random.randint(10, 20))  # noqa: S311
+        client.reconnect_delay_set(min_delay=random.randint(1, 2), max_delay=random.randint(10, 20))  # noqa: S311 - jitter, no secret
         client.max_inflight_messages_set(500)
         client.max_queued_messages_set(10_000)
         client.on_connect = self._connected
