@@ -123,7 +123,7 @@ def test_half_an_hour_of_history_and_live_is_one_line(
     with Client(pipeline.broker.port) as client:
         times = publish_history(client, "desk", "t", first_ms, step_ms, 1_800)
         watched = open_page(f"{pipeline.web.url}/#range={range_id}")
-        # History arrives while live readings do: the seam is what can go wrong.
+        # History arrives while live readings do, ten a second: the seam is what can go wrong. The wait is the device's pace.
         for _ in range(live):
             times.append(max(now_ms(), times[-1] + 1))
             client.send("sensors/desk/t", f'{{"value":5,"ts":{times[-1]}}}')

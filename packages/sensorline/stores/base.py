@@ -10,6 +10,10 @@ import msgspec
 
 from sensorline.reading import Batch, Committed, DeadLetter, DeviceFacts, Receipt, Series
 
+RECEIPTS_KEPT = 32_768
+"""More than any in-flight window that we configure, and half of the 65,535 packet identifiers: within a session, brokers
+that count them up (as Mosquitto does) come back to an identifier only after its receipt is gone."""
+
 
 class Columns(msgspec.Struct, gc=False):
     """Buckets of one series in order of time. `bucket_ns` 0 says that each is a single reading (n is 1).

@@ -4,10 +4,7 @@ import zlib
 from collections.abc import Iterable
 
 from sensorline.reading import Receipt
-
-KEPT = 32_768
-"""More than the in-flight window, and half of all packet identifiers: within a session, brokers that count them up (as
-Mosquitto does) come back to an identifier only after its receipt is gone."""
+from sensorline.stores.base import RECEIPTS_KEPT
 
 
 def digest(topic: bytes, payload: bytes) -> int:
@@ -27,7 +24,7 @@ class Receipts:
         """Remember a message, in place of an older one with the same packet identifier."""
         self._digests.pop(receipt.packet_id, None)
         self._digests[receipt.packet_id] = receipt.digest
-        if len(self._digests) > KEPT:
+        if len(self._digests) > RECEIPTS_KEPT:
             del self._digests[next(iter(self._digests))]
 
     def has(self, receipt: Receipt) -> bool:

@@ -1,7 +1,8 @@
 """Receipts: which messages the broker may send again, in bounded memory."""
 
 from sensorline.reading import Receipt
-from sensorline_ingest.receipts import KEPT, Receipts, digest
+from sensorline.stores.base import RECEIPTS_KEPT
+from sensorline_ingest.receipts import Receipts, digest
 
 
 def test_a_digest_tells_messages_apart_and_fits_64_bits() -> None:
@@ -34,7 +35,7 @@ def test_only_the_newest_receipt_of_an_identifier_counts() -> None:
 
 def test_the_oldest_receipts_are_forgotten() -> None:
     receipts = Receipts()
-    for i in range(1, KEPT + 2):
+    for i in range(1, RECEIPTS_KEPT + 2):
         receipts.add(Receipt(i, i))
     assert not receipts.has(Receipt(1, 1))
     assert receipts.has(Receipt(2, 2))

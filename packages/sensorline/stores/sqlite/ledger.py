@@ -9,11 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from sensorline.reading import Batch, DeadLetter, DeviceFacts, Receipt
+from sensorline.stores.base import RECEIPTS_KEPT
 from sensorline.stores.facts import merge_facts
-
-RECEIPTS_KEPT = 32_768
-"""More than any in-flight window that we configure, and half of the 65,535 packet identifiers: within a session, brokers
-that count them up come back to an identifier only after its receipt is gone."""
 
 _RECEIPT_BYTES = 10
 
