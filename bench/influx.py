@@ -80,7 +80,7 @@ def fill(settings: InfluxSettings, folder: Path) -> tuple[float, float]:
         first_s = now_s - count * step_s
         for at in range(0, count, 20_000):
             times = [first_s + i * step_s for i in range(at, min(at + 20_000, count))]
-            writer.commit(Batch([Reading(series, t * 10**9, 20 + t * 3 % 97 / 10) for t in times]))
+            writer.commit(Batch.of([Reading(series, t * 10**9, 20 + t * 3 % 97 / 10) for t in times]))
     committed_s = time.perf_counter()
     while writer.maintain(time.time_ns()):
         pass

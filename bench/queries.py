@@ -29,7 +29,7 @@ def fill(store: Path) -> tuple[float, float]:
         times = range(now_s - each + first, now_s - each + min(first + 5_000, each))
         for k, series in enumerate(SERIES):
             rows = [Reading(series, t * 10**9, 20 + (t * (k + 3)) % 97 / 10) for t in times]
-            writer.commit(Batch(readings=rows))
+            writer.commit(Batch.of(readings=rows))
     committed_s = time.perf_counter()
     while writer.maintain(time.time_ns()):
         pass

@@ -1,7 +1,8 @@
 """Plain values that every part speaks: series, readings, devices, batches. No I/O, no clock."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -29,6 +30,30 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     value: float
     seq: int | None = None
     has_own_time: bool = True
+
+
+class Readings(msgspec.Struct, gc=False):
+    """Readings in the order in which they arrived, as three columns of one length: no object for each reading.
+
+    `time_ns` and `value` are as in Reading. Series that are equal are best one object: then nobody compares names.
+    """
+
+    series: list[Series] = []
+    time_ns: list[int] = []
+    value: list[float] = []
+
+    def add(self, series: Series, time_ns: int, value: float) -> None:
+        """Append a reading."""
+        self.series.append(series)
+        self.time_ns.append(time_ns)
+        self.value.append(value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[tuple[Series, int, float]]:
+        """Yield series, time_ns and value of each reading."""
+        return zip(self.series, self.time_ns, self.value, strict=True)
 
 
 class Status(StrEnum):
@@ -78,16 +103,42 @@ class Receipt(NamedTuple):
 class Batch(msgspec.Struct, gc=False):
     """Everything that is committed together: it is durable as a whole or not at all. Lists are in arrival order.
 
-    `confirm_tokens` are of people who want to know when this is durable; they are not stored.
+    `packet_ids` and `digests` are the receipts, in two columns. `seqs` holds for each device its readings' own numbers,
+    as far as they have any. `confirm_tokens` are of people who want to know when this is durable; neither is stored.
     `begins_session`: the broker began a new session, so that receipts of earlier batches mean nothing any more.
     """
 
-    readings: list[Reading] = []
+    readings: Readings = msgspec.field(default_factory=Readings)
     dead_letters: list[DeadLetter] = []
     facts: list[DeviceFacts] = []
-    receipts: list[Receipt] = []
+    packet_ids: list[int] = []
+    digests: list[int] = []
     begins_session: bool = False
     confirm_tokens: list[str] = []
+    seqs: dict[str, list[int]] = {}
+
+    @classmethod
+    def of(
+        cls,
+        readings: Iterable[Reading] = (),
+        dead_letters: Sequence[DeadLetter] = (),
+        facts: Sequence[DeviceFacts] = (),
+        receipts: Sequence[Receipt] = (),
+    ) -> Self:
+        """Return a batch of values that are at hand singly."""
+        batch = cls(dead_letters=list(dead_letters), facts=list(facts))
+        for reading in readings:
+            batch.add(reading)
+        for receipt in receipts:
+            batch.packet_ids.append(receipt.packet_id)
+            batch.digests.append(receipt.digest)
+        return batch
+
+    def add(self, reading: Reading) -> None:
+        """Append a reading, and note its own number."""
+        self.readings.add(reading.series, reading.time_ns, reading.value)
+        if reading.seq is not None:
+            self.seqs.setdefault(reading.series.device, []).append(reading.seq)
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):

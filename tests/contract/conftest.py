@@ -174,20 +174,20 @@ class Batches:
 
     @staticmethod
     def readings(*pairs: tuple[int, float], series: Series = DESK) -> Batch:
-        return Batch([Reading(series, T0_NS + t, v) for t, v in pairs])
+        return Batch.of([Reading(series, T0_NS + t, v) for t, v in pairs])
 
     @staticmethod
     def facts(*facts: DeviceFacts) -> Batch:
-        return Batch(facts=list(facts))
+        return Batch.of(facts=list(facts))
 
     @staticmethod
     def dead_letters(*payloads: bytes, received_ns: int = T0_NS) -> Batch:
         letters = [DeadLetter("sensors/desk/t", p, "value_null", "why", received_ns) for p in payloads]
-        return Batch(dead_letters=letters)
+        return Batch.of(dead_letters=letters)
 
     @staticmethod
     def receipts(*receipts: tuple[int, int]) -> Batch:
-        return Batch(receipts=[Receipt(*r) for r in receipts])
+        return Batch.of(receipts=[Receipt(*r) for r in receipts])
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,8 @@ def test_a_shifted_reading_moves_past_a_reading_that_is_already_there(store: Any
 
 def test_two_series_may_have_readings_at_the_same_time(store: Any, batch: Any) -> None:
     other = Series("desk", "humidity")
-    both = batch.readings((0, 1.0)).readings + batch.readings((0, 2.0), series=other).readings
-    assert store.writer.commit(Batch(both)) == Committed(2, 0, 0)
+    both = [Reading(batch.desk, batch.t0_ns, 1.0), Reading(other, batch.t0_ns, 2.0)]
+    assert store.writer.commit(Batch.of(both)) == Committed(2, 0, 0)
     assert stored(store, other) == [(batch.t0_ns, 2.0)]
 
 
@@ -98,7 +98,7 @@ def test_an_empty_batch_is_no_work(store: Any) -> None:
 
 
 def a_batch_of_everything(batch: Any, n: int) -> Batch:
-    return Batch(
+    return Batch.of(
         [Reading(Series(f"device{i}", "t"), batch.t0_ns + i, float(i)) for i in range(n)],
         [DeadLetter("x", b"?" * 3000, "value_null", "why", batch.t0_ns)],
         [DeviceFacts("desk", Status.ONLINE, batch.t0_ns, name="Desk")],
@@ -143,15 +143,15 @@ def test_a_value_that_the_store_refuses_stores_nothing_of_its_batch(
     bad = Reading(Series("new", "bad"), batch.t0_ns, float("nan"))
     before = everything(store)
     with pytest.raises(StoreUnavailable):
-        store.writer.commit(Batch([*good[:place], bad, *good[place:]]))
+        store.writer.commit(Batch.of([*good[:place], bad, *good[place:]]))
     assert everything(store) == before
-    assert store.writer.commit(Batch(good)) == Committed(2, 0, 0)
+    assert store.writer.commit(Batch.of(good)) == Committed(2, 0, 0)
 
 
 def test_a_mistake_in_a_batch_leaves_the_store_usable(store: Any, batch: Any) -> None:
     impossible = Reading(Series("new", "t"), 2**70, 1.0)
     with pytest.raises(OverflowError):
-        store.writer.commit(Batch([*batch.readings((0, 1.0)).readings, impossible]))
+        store.writer.commit(Batch.of([Reading(batch.desk, batch.t0_ns, 1.0), impossible]))
     assert store.writer.commit(batch.readings((0, 1.0))) == Committed(1, 0, 0)
     assert [i.series for i in store.reader.latest()] == [batch.desk]
 

@@ -15,7 +15,7 @@ def test_a_dead_letter_comes_back_as_it_came(store: Any, batch: Any) -> None:
     payload = bytes(range(256)) * 4_000
     given = DeadLetter("sensors/\\xff/'\"/°", payload, "payload_not_utf8", "déjà vu", batch.t0_ns)
     store.writer.commit(batch.dead_letters(b"other"))
-    store.writer.commit(Batch(dead_letters=[given]))
+    store.writer.commit(Batch.of(dead_letters=[given]))
     store.reopen()
     (newest, _) = store.dead_letters.list(10)
     assert newest.id > 0

@@ -47,7 +47,7 @@ def test_a_device_is_known_by_its_readings_or_by_its_facts(store: Any, batch: An
 def test_a_device_with_facts_is_seen_when_its_readings_come(store: Any, batch: Any) -> None:
     store.writer.commit(batch.facts(DeviceFacts("desk", name="Desk")))
     reading = Reading(batch.desk, batch.t0_ns, 1.0)
-    store.writer.commit(Batch([reading], facts=[DeviceFacts("desk", location="Office")]))
+    store.writer.commit(Batch.of([reading], facts=[DeviceFacts("desk", location="Office")]))
     store.writer.commit(batch.readings((-50, 2.0)))
     (device,) = store.reader.devices()
     assert device.facts == DeviceFacts("desk", name="Desk", location="Office")

@@ -34,11 +34,11 @@ def test_a_writer_with_a_new_local_file_overwrites_nothing_that_is_stored(
 ) -> None:
     first = open_writer(influx, tmp_path)
     stored = [Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(10)]
-    first.commit(Batch(stored))
+    first.commit(Batch.of(stored))
     first.close()
     second = open_writer(influx, tmp_path, "elsewhere")
-    assert second.commit(Batch(stored[3:5])) == Committed(0, 2, 0)
-    assert second.commit(Batch([Reading(DESK, T0_NS + 10**9, 77.0)])) == Committed(1, 0, 1)
+    assert second.commit(Batch.of(stored[3:5])) == Committed(0, 2, 0)
+    assert second.commit(Batch.of([Reading(DESK, T0_NS + 10**9, 77.0)])) == Committed(1, 0, 1)
     assert list(second.series()) == [DESK]
     reader = InfluxReader(influx)
     assert [v for _, v in reader.export(DESK, 0, 2**62)] == [0.0, 1.0, 77.0, *map(float, range(2, 10))]
@@ -51,7 +51,7 @@ def test_what_others_keep_in_the_bucket_is_left_alone(influx: Any, tmp_path: Pat
     lines = b'cpu,host=a value=1i 5\nlog value="text" 6\nweather,device=roof,place=x value=3.5 7\n'
     assert connection.write(influx.bucket, lines).status == 204
     writer = open_writer(influx, tmp_path)
-    writer.commit(Batch([Reading(DESK, T0_NS, 21.5)]))
+    writer.commit(Batch.of([Reading(DESK, T0_NS, 21.5)]))
     while writer.maintain(T0_NS + 10**12):
         pass
     reader = InfluxReader(influx)
@@ -64,14 +64,14 @@ def test_what_others_keep_in_the_bucket_is_left_alone(influx: Any, tmp_path: Pat
 def test_a_reader_on_another_host_needs_only_the_server(influx: Any, tmp_path: Path) -> None:
     writer = open_writer(influx, tmp_path)
     pairs = [(T0_NS - i * 10**10, float(i % 7)) for i in range(5_000)]
-    writer.commit(Batch([Reading(DESK, t, v) for t, v in pairs]))
+    writer.commit(Batch.of([Reading(DESK, t, v) for t, v in pairs]))
     reader = InfluxReader(influx)
     before = reader.query(DESK, T0_NS - 10**14, T0_NS + 1, 50)
     while writer.maintain(T0_NS + 10**12):
         pass
     assert reader.query(DESK, T0_NS - 10**14, T0_NS + 1, 50).n == before.n
     # Late, not yet rolled up, read by somebody who has no list of what is to do.
-    writer.commit(Batch([Reading(DESK, T0_NS - 3 * 10**13 + 1, 1_000.0)]))
+    writer.commit(Batch.of([Reading(DESK, T0_NS - 3 * 10**13 + 1, 1_000.0)]))
     late = InfluxReader(influx)
     after = late.query(DESK, T0_NS - 10**14, T0_NS + 1, 50)
     assert (sum(after.n), max(after.max)) == (sum(before.n) + 1, 1_000.0)

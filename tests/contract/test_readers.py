@@ -54,7 +54,7 @@ def test_a_reader_never_sees_half_a_commit_while_the_writer_goes_on(store: Any, 
     """Each commit holds ten readings of each of two series: every count read is a multiple of ten."""
     pair = (batch.desk, Series("desk", "humidity"))
     commits = 150
-    store.writer.commit(Batch([Reading(s, batch.t0_ns - 1 - i, 0.0) for s in pair for i in range(10)]))
+    store.writer.commit(Batch.of([Reading(s, batch.t0_ns - 1 - i, 0.0) for s in pair for i in range(10)]))
     failures: list[str] = []
     seen: set[int] = set()
     done = threading.Event()
@@ -75,7 +75,7 @@ def test_a_reader_never_sees_half_a_commit_while_the_writer_goes_on(store: Any, 
     try:
         for i in range(commits):
             times = [batch.t0_ns + (i * 10 + j) * 7 * SECOND_NS for j in range(10)]
-            store.writer.commit(Batch([Reading(s, t, 1.0) for s in pair for t in times]))
+            store.writer.commit(Batch.of([Reading(s, t, 1.0) for s in pair for t in times]))
             store.writer.maintain(times[-1])
         wait_until(lambda: commits * 10 + 10 in seen, 10, "a reader to see the last commit")
     finally:

@@ -140,7 +140,7 @@ def test_a_migration_killed_at_any_statement_happened_whole_or_not_at_all_and_go
     def old_store(name: str) -> Path:
         path = tmp_path / name
         writer = SqliteWriter(StoreSettings(path=path))
-        writer.commit(Batch([Reading(Series("desk", "t"), 10**18 + i, float(i)) for i in range(100)]))
+        writer.commit(Batch.of([Reading(Series("desk", "t"), 10**18 + i, float(i)) for i in range(100)]))
         writer.close()
         return path
 

@@ -97,7 +97,7 @@ def test_a_message_is_rejected_with_a_reason_or_accepted_by_influxdb_and_read_ba
         line = reading_line(line_key(*reading.series), reading.time_ns, reading.value)
         assert store.connection.write(store.settings.bucket, line).status == 204, line
     refused_before = store.writer.state().dead_letters
-    committed = store.writer.commit(Batch(list(decoded.readings)))
+    committed = store.writer.commit(Batch.of(list(decoded.readings)))
     assert committed.stored + committed.repeated == len(decoded.readings)
     assert store.writer.state().dead_letters == refused_before
     for reading in decoded.readings:

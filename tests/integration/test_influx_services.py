@@ -64,7 +64,7 @@ def test_setup_makes_buckets_and_tokens_once_and_adapts_retention(tmp_path: Path
 def test_no_token_may_do_more_than_its_service_has_to(tmp_path: Path) -> None:
     influx, bucket, folder = server(), unique("tokens"), tmp_path / "tokens"
     set_up(influx, bucket, folder)
-    batch = Batch([Reading(Series("desk", "t"), time.time_ns(), 1.0)])
+    batch = Batch.of([Reading(Series("desk", "t"), time.time_ns(), 1.0)])
     store = StoreSettings(path=tmp_path / "web.db")
     writer = InfluxWriter(as_("web", influx, bucket, folder), store)
     with pytest.raises(StoreUnavailable, match="403"):

@@ -43,7 +43,7 @@ def web(
     folder = tmp_path_factory.mktemp(request.param)
     store = folder / "readings.db"
     writer = SqliteWriter(StoreSettings(path=store))
-    writer.commit(Batch(readings=[Reading(Series("stored", "t"), 1_760_000_000 * 10**9, 1.0)]))
+    writer.commit(Batch.of(readings=[Reading(Series("stored", "t"), 1_760_000_000 * 10**9, 1.0)]))
     writer.close()
     web = Web(request.param, broker, store, folder)
     wait_for("the web service to be ready", web.is_ready)

@@ -15,10 +15,7 @@ Ranges = dict[str, list[tuple[int, int]]]
 
 def durable_seqs(batch: Batch) -> Ranges:
     """Return for each device its durable sequence numbers as ascending ranges, ends included."""
-    seqs: dict[str, set[int]] = {}
-    for reading in batch.readings:
-        if reading.seq is not None:
-            seqs.setdefault(reading.series.device, set()).add(reading.seq)
+    seqs = {device: set(numbers) for device, numbers in batch.seqs.items()}
     for dead_letter in batch.dead_letters:
         for device, seq in _seqs_of(dead_letter):
             seqs.setdefault(device, set()).add(seq)

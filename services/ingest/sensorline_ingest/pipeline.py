@@ -62,7 +62,7 @@ class Pipeline:
 
         Never raises: whatever a message does wrong, it becomes a dead letter and the others become readings.
         """
-        batch = Batch([], [], [], [], self._begins_session, [])
+        batch = Batch(begins_session=self._begins_session)
         self._begins_session = False
         decode = self._decoders.decode
         for topic, payload, packet_id, flags, received_ns in messages:
@@ -72,7 +72,8 @@ class Pipeline:
                     self._metrics.duplicates.inc()
                     continue
                 self._receipts.add(receipt)
-                batch.receipts.append(receipt)
+                batch.packet_ids.append(receipt.packet_id)
+                batch.digests.append(receipt.digest)
             if topic.startswith(CONFIRM_PREFIX):
                 batch.confirm_tokens.append(topics.printable_topic(topic[len(CONFIRM_PREFIX) :])[:64])
                 continue
@@ -96,7 +97,7 @@ class Pipeline:
                 except Rejected as exc:
                     rejects = [*rejects, exc]
                     continue
-                batch.readings.append(reading)
+                batch.add(reading)
             for facts in decoded.facts:
                 try:
                     self._cardinality.admit_facts(facts)

@@ -141,7 +141,7 @@ class Ingest:
                     log.error(
                         "store_unavailable",
                         detail=f"{exc}; holding and trying again",
-                        messages=len(batch.receipts),
+                        messages=len(batch.packet_ids),
                     )
                 self._watchdog.pulse()
                 self._tell_status("store_unavailable")

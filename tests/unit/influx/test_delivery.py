@@ -18,7 +18,7 @@ DESK = Series("desk", "temperature")
 
 
 def batch(n: int = 3, first: int = 0) -> Batch:
-    return Batch(
+    return Batch.of(
         [Reading(DESK, T0_NS + i, float(i)) for i in range(first, first + n)],
         facts=[DeviceFacts("desk", name=f"Desk {first}")],
         receipts=[Receipt(first + 1, first + 77)],

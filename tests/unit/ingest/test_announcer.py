@@ -30,7 +30,7 @@ def reading(device: str, seq: int | None) -> Reading:
 def test_sequence_numbers_are_confirmed_once_for_each_device() -> None:
     out = Outbox()
     readings = [reading("a", 2), reading("b/c", 9), reading("a", 1), reading("a", 5), reading("d", None)]
-    Announcer(out, HERE).committed(Batch(readings))
+    Announcer(out, HERE).committed(Batch.of(readings))
     assert out.sent == [
         ("acks/a", {"stored": [[1, 2], [5, 5]]}, False),
         ("acks/b/c", {"stored": [[9, 9]]}, False),
@@ -41,7 +41,7 @@ def test_sequence_numbers_are_confirmed_once_for_each_device() -> None:
 def test_a_rejected_message_with_an_odd_seq_harms_nobody(seq: str) -> None:
     out = Outbox()
     letter = DeadLetter("sensors/a/t", f'{{"value":"x","seq":{seq}}}'.encode(), "seq_invalid", "why", NOW_NS)
-    Announcer(out, HERE).committed(Batch([reading("a", 7)], [letter]))
+    Announcer(out, HERE).committed(Batch.of([reading("a", 7)], [letter]))
     assert [topic for topic, *_ in out.sent] == ["acks/a", "sensorline/rejected/sensors/a/t"]
     assert out.sent[0][1] == {"stored": [[7, 7]]}
 
@@ -49,7 +49,9 @@ def test_a_rejected_message_with_an_odd_seq_harms_nobody(seq: str) -> None:
 def test_a_rejected_message_is_announced_on_its_topic_with_a_preview() -> None:
     out = Outbox()
     payload = b"\xff\x00" + "é".encode() * 5_000
-    Announcer(out, HERE).committed(Batch(dead_letters=[DeadLetter("sensors/+", payload, "r", "d", NOW_NS)]))
+    Announcer(out, HERE).committed(
+        Batch.of(dead_letters=[DeadLetter("sensors/+", payload, "r", "d", NOW_NS)])
+    )
     ((topic, body, retain),) = out.sent
     assert (topic, retain) == ("sensorline/rejected/sensors/_", False)
     preview = body.pop("payload")

@@ -13,14 +13,14 @@ def dead_letter(topic: str, payload: bytes) -> DeadLetter:
 
 
 def test_neighbouring_seqs_become_one_range_whatever_their_order() -> None:
-    batch = Batch(
+    batch = Batch.of(
         readings=[reading("desk", n) for n in (3, 1, 2, 7, 7)] + [reading("shed", 5), reading("shed", None)]
     )
     assert durable_seqs(batch) == {"desk": [(1, 3), (7, 7)], "shed": [(5, 5)]}
 
 
 def test_a_rejected_reading_is_confirmed_too_because_sending_it_again_would_reject_it_again() -> None:
-    batch = Batch(
+    batch = Batch.of(
         readings=[reading("a/b", 4)],
         dead_letters=[
             dead_letter("sensors/a/b/t", b'{"value":null,"seq":5}'),
@@ -34,7 +34,7 @@ def test_a_rejected_reading_is_confirmed_too_because_sending_it_again_would_reje
 
 def test_a_dead_letter_without_a_readable_seq_confirms_nothing() -> None:
     payloads = [b"", b"\xff", b"[" * 100_000, b'{"seq":true}', b'{"seq":-1}', b'{"seq":"9"}', b'{"value":1}']
-    batch = Batch(
+    batch = Batch.of(
         dead_letters=[dead_letter("sensors/desk/t", p) for p in payloads] + [dead_letter("x/y", b'{"seq":1}')]
     )
     assert durable_seqs(batch) == {}

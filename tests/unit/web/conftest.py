@@ -63,7 +63,7 @@ def store_path(tmp_path: Path) -> Path:
     facts = [
         DeviceFacts("desk", Status.ONLINE, T0_NS, name="Desk", units={"temperature": "°C", "humidity": "%"})
     ]
-    writer.commit(Batch(readings=readings, facts=facts))
+    writer.commit(Batch.of(readings=readings, facts=facts))
     writer.close()
     return path
 

@@ -121,7 +121,7 @@ def test_a_new_reading_changes_the_tag(make_app: Callable[..., Flask], store_pat
         tag = client.get(address).headers["ETag"]
         writer = SqliteWriter(StoreSettings(path=store_path))
         time_ns = (T0_MS + 500) * 10**6 + len(address)
-        writer.commit(Batch(readings=[Reading(Series("desk", "temperature"), time_ns, 99.0)]))
+        writer.commit(Batch.of(readings=[Reading(Series("desk", "temperature"), time_ns, 99.0)]))
         writer.close()
         assert client.get(address, headers={"If-None-Match": tag}).status_code == 200
 
@@ -147,7 +147,7 @@ def test_chart_data_is_kept_for_a_moment(make_app: Callable[..., Flask], store_p
     address = f"/api/v1/chart-data/desk:humidity?{SPAN}"
     first = client.get(address).data
     writer = SqliteWriter(StoreSettings(path=store_path))
-    writer.commit(Batch(readings=[Reading(Series("desk", "humidity"), (T0_MS + 1) * 10**6, 1.0)]))
+    writer.commit(Batch.of(readings=[Reading(Series("desk", "humidity"), (T0_MS + 1) * 10**6, 1.0)]))
     writer.close()
     assert client.get(address).data == first
 

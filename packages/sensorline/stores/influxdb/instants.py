@@ -7,7 +7,7 @@ readings of a batch together.
 
 from collections.abc import Iterable, Sequence
 
-from sensorline.reading import Reading, Series
+from sensorline.reading import Series
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.names import series_filter, shown_name
 
@@ -16,6 +16,9 @@ GAP_NS = 120 * 10**9
 
 RUN_STEP_NS = 1_024
 RUN_STEP_MAX_NS = 65_536
+
+Instant = tuple[Series, int, float]
+"""A reading: series, time in ns, value."""
 
 _Key = tuple[Series, int]
 _Run = tuple[set[float], int]
@@ -33,13 +36,13 @@ class Instants:
         self._runs: dict[_Key, _Run] = {}
         self._keys_by_end: dict[_Key, list[_Key]] = {}
 
-    def look_up(self, readings: Sequence[Reading]) -> None:
+    def look_up(self, readings: Sequence[Instant]) -> None:
         """Ask InfluxDB what is stored at the readings' times and just after them. Raises StoreUnavailable."""
         parameters: dict[str, str] = {}
         statements = []
         for clump in _clumps(readings):
-            start_ns, end_ns = clump[0].time_ns, clump[-1].time_ns + RUN_STEP_NS
-            all_series = {r.series for r in clump}
+            start_ns, end_ns = clump[0][1], clump[-1][1] + RUN_STEP_NS
+            all_series = {series for series, _, _ in clump}
             for series in all_series:
                 self._spans.setdefault(series, []).append((start_ns, end_ns))
             statements.append(_statement(all_series, start_ns, end_ns, parameters))
@@ -108,10 +111,10 @@ class Instants:
         return any(start <= time_ns < end for start, end in reversed(self._spans.get(series, ())))
 
 
-def _clumps(readings: Iterable[Reading]) -> list[list[Reading]]:
-    clumps: list[list[Reading]] = []
-    for reading in sorted(readings, key=lambda r: r.time_ns):
-        if clumps and reading.time_ns - clumps[-1][-1].time_ns <= GAP_NS:
+def _clumps(readings: Iterable[Instant]) -> list[list[Instant]]:
+    clumps: list[list[Instant]] = []
+    for reading in sorted(readings, key=lambda r: r[1]):
+        if clumps and reading[1] - clumps[-1][-1][1] <= GAP_NS:
             clumps[-1].append(reading)
         else:
             clumps.append([reading])

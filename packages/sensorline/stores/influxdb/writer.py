@@ -16,13 +16,13 @@ import structlog
 
 from sensorline import topics
 from sensorline.errors import StoreUnavailable
-from sensorline.reading import Batch, Committed, DeadLetter, Reading, Receipt, Series
+from sensorline.reading import Batch, Committed, DeadLetter, Readings, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import WriterState
 from sensorline.stores.influxdb import local, points
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.delivery import Delivery, Refused
-from sensorline.stores.influxdb.instants import Instants
+from sensorline.stores.influxdb.instants import Instant, Instants
 from sensorline.stores.influxdb.local import KnownSeries, Parcel
 from sensorline.stores.influxdb.names import line_key, shown_name
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
@@ -151,45 +151,44 @@ class InfluxWriter:
                 self._db.execute("ROLLBACK")
 
     def _place(
-        self, readings: Sequence[Reading]
+        self, readings: Readings
     ) -> tuple[list[tuple[KnownSeries, int, float]], Iterable[KnownSeries], Committed]:
         """Return each new reading with the time at which it is kept, the series that changed, and the counts."""
         placed: list[tuple[KnownSeries, int, float]] = []
-        between: list[Reading] = []
+        between: list[Instant] = []
         touched: dict[int, KnownSeries] = {}
         isfinite = math.isfinite
-        for reading in readings:
-            if not isfinite(reading.value):
-                raise StoreUnavailable(f"cannot store {reading.value} of {reading.series}: it is not finite")
-            known = self._known.get(reading.series) or self._add_series(reading.series)
-            time_ns = reading.time_ns
+        for series, time_ns, value in readings:
+            if not isfinite(value):
+                raise StoreUnavailable(f"cannot store {value} of {series}: it is not finite")
+            known = self._known.get(series) or self._add_series(series)
             if time_ns > known.newest_ns:
-                known.newest_ns, known.newest_value = time_ns, reading.value
+                known.newest_ns, known.newest_value = time_ns, value
                 known.oldest_ns = min(known.oldest_ns, time_ns)
             elif time_ns < known.oldest_ns:
                 known.oldest_ns = time_ns
             else:
-                between.append(reading)
+                between.append((series, time_ns, value))
                 continue
             touched[known.id] = known
-            placed.append((known, time_ns, reading.value))
+            placed.append((known, time_ns, value))
         repeated = shifted = 0
         if between:
             instants = Instants(self._connection, self._buckets.raw)
             instants.look_up(between)
             for known, time_ns, value in placed:
                 instants.take(known.series, time_ns, value)
-            for reading in between:
-                kept_ns = instants.place(reading.series, reading.time_ns, reading.value)
+            for series, time_ns, value in between:
+                kept_ns = instants.place(series, time_ns, value)
                 if kept_ns is None:
                     repeated += 1
                     continue
-                shifted += kept_ns != reading.time_ns
-                known = self._known[reading.series]
+                shifted += kept_ns != time_ns
+                known = self._known[series]
                 if kept_ns > known.newest_ns:
-                    known.newest_ns, known.newest_value = kept_ns, reading.value
+                    known.newest_ns, known.newest_value = kept_ns, value
                     touched[known.id] = known
-                placed.append((known, kept_ns, reading.value))
+                placed.append((known, kept_ns, value))
         return placed, touched.values(), Committed(len(readings) - repeated, repeated, shifted)
 
     def _add_series(self, series: Series) -> KnownSeries:

@@ -42,14 +42,13 @@ class Ledger:
         self._write_dead_letters(batch.dead_letters)
         if batch.begins_session:
             self._db.execute("DELETE FROM receipts")
-        self._write_receipts(batch.receipts)
+        self._write_receipts(batch.packet_ids, batch.digests)
 
     def _write_facts(self, batch: Batch) -> None:
         seen: dict[str, int] = {}
-        for reading in batch.readings:
-            device = reading.series.device
-            if reading.time_ns > seen.get(device, 0):
-                seen[device] = reading.time_ns
+        for (device, _), time_ns, _ in batch.readings:
+            if time_ns > seen.get(device, 0):
+                seen[device] = time_ns
         changed: dict[str, DeviceFacts] = {}
         for facts in batch.facts:
             before = self.facts_of(facts.device)
@@ -77,11 +76,14 @@ class Ledger:
         )
         self._db.execute("UPDATE counter SET n = n + ? WHERE name = 'dead_letters'", (len(dead_letters),))
 
-    def _write_receipts(self, receipts: Sequence[Receipt]) -> None:
-        if not receipts:
+    def _write_receipts(self, packet_ids: Sequence[int], digests: Sequence[int]) -> None:
+        if not packet_ids:
             return
-        packed = b"".join([r.packet_id.to_bytes(2, "big") + r.digest.to_bytes(8, "big") for r in receipts])
-        cursor = self._db.execute("INSERT INTO receipts (n, packed) VALUES (?, ?)", (len(receipts), packed))
+        pairs = zip(packet_ids, digests, strict=True)
+        packed = b"".join(
+            [packet_id.to_bytes(2, "big") + digest.to_bytes(8, "big") for packet_id, digest in pairs]
+        )
+        cursor = self._db.execute("INSERT INTO receipts (n, packed) VALUES (?, ?)", (len(packet_ids), packed))
         # Once in a while is enough: a few too many do no harm.
         if cursor.lastrowid and cursor.lastrowid % 64 == 0:
             self._db.execute(

@@ -1,12 +1,12 @@
 """Commits: readings, dead letters, facts and receipts in one durable transaction."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from sensorline.errors import StoreUnavailable
-from sensorline.reading import Batch, Committed, Reading, Receipt, Series
+from sensorline.reading import Batch, Committed, Readings, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import WriterState
 from sensorline.stores.sqlite import schema
@@ -62,7 +62,7 @@ class SqliteWriter:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
-    def _write_readings(self, readings: Sequence[Reading]) -> Committed:
+    def _write_readings(self, readings: Readings) -> Committed:
         if not readings:
             return Committed(0, 0, 0)
         rows: list[tuple[int, int, float]] = []
@@ -70,18 +70,17 @@ class SqliteWriter:
         latest: dict[int, tuple[int, float]] = {}
         newest_ns = self._newest_ns
         dirty: set[tuple[int, int]] = set()
-        for reading in readings:
-            series_id = self._ids.get(reading.series)
+        for series, time_ns, value in readings:
+            series_id = self._ids.get(series)
             if series_id is None:
-                series_id = self._add_series(reading)
-            time_ns = reading.time_ns
+                series_id = self._add_series(series)
             if time_ns > newest_ns[series_id]:
                 newest_ns[series_id] = time_ns
-                latest[series_id] = (time_ns, reading.value)
-                rows.append((series_id, time_ns, reading.value))
+                latest[series_id] = (time_ns, value)
+                rows.append((series_id, time_ns, value))
                 dirty.add((series_id, time_ns // _MINUTE_NS))
             else:
-                not_newest.append((series_id, time_ns, reading.value))
+                not_newest.append((series_id, time_ns, value))
         rows.sort()
         self._db.executemany("INSERT INTO reading VALUES (?, ?, ?)", rows)
         shifted, repeated = 0, 0
@@ -104,14 +103,14 @@ class SqliteWriter:
         )
         return Committed(len(readings) - repeated, repeated, shifted)
 
-    def _add_series(self, reading: Reading) -> int:
+    def _add_series(self, series: Series) -> int:
         # latest_ns below every time: the series' first reading, which follows at once, is the newest.
         cursor = self._db.execute(
             "INSERT INTO series (device, metric, latest_ns, latest_value) VALUES (?, ?, -1, 0)",
-            reading.series,
+            series,
         )
         series_id = int(cursor.lastrowid or 0)
-        self._ids[reading.series] = series_id
+        self._ids[series] = series_id
         self._newest_ns[series_id] = -1
         return series_id
 
