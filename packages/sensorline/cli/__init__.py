@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "sensorline.cli.explain:explain",
     "device": "sensorline.cli.device:device",
     "dead-letters": "sensorline.cli.dead_letters:dead_letters",
+    "store": "sensorline.cli.store:store",
     "influx": "sensorline.cli.influx:influx",
     "assets": "sensorline.cli.assets:assets",
 }
