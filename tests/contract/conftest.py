@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from tests.support.influx import server
+from tests.support import influx
 
 from sensorline.reading import Batch, DeadLetter, DeviceFacts, Reading, Receipt, Series
 from sensorline.settings import StoreSettings
@@ -90,11 +91,12 @@ class SqliteUnderTest:
 
 
 class InfluxUnderTest:
-    """The InfluxDB store, on buckets of its own of a real server."""
+    """The InfluxDB store, on buckets of its own of a real server, which is had in the given way."""
 
-    def __init__(self, folder: Path, **retention_days: float) -> None:
+    def __init__(self, way: str, folder: Path, **retention_days: float) -> None:
         self.path = folder / "sensorline.db"
-        self.influx = server().make_buckets()
+        self._server = influx.server(way)
+        self.influx = self._server.make_buckets()
         self._open(retention_days)
 
     def _open(self, retention_days: dict[str, float]) -> None:
@@ -136,13 +138,23 @@ class InfluxUnderTest:
     def close(self) -> None:
         self.reader.close()
         self.writer.close()
-        server().drop_buckets(self.influx.bucket)
+        self._server.drop_buckets(self.influx.bucket)
 
+
+_NEEDS = {"container": [pytest.mark.docker], "binary": [pytest.mark.influxd]}
+
+# Each way in which this machine can have a server; without any there is one to be left out by name.
+WAYS = [
+    pytest.param(way, id=f"influxdb-{way}", marks=[pytest.mark.influxdb, *_NEEDS.get(way, [])])
+    for way in influx.ways()
+] or [pytest.param("", id="influxdb", marks=pytest.mark.influxdb)]
 
 STORES = [
     pytest.param(SqliteUnderTest, id="sqlite"),
-    pytest.param(InfluxUnderTest, id="influxdb", marks=pytest.mark.influxdb),
+    *(pytest.param(partial(InfluxUnderTest, way.values[0]), id=way.id, marks=way.marks) for way in WAYS),
 ]
+ONE_OF_EACH = STORES[:2]
+"""For long tests: SQLite, and InfluxDB by the first way only. The ways differ in how we reach the server, not in what it is."""
 
 
 @pytest.fixture(params=STORES, scope="session")
@@ -164,6 +176,12 @@ def store(make_store: Callable[..., StoreUnderTest]) -> Iterator[StoreUnderTest]
     made = make_store()
     yield made
     made.close()
+
+
+@pytest.fixture(params=WAYS, scope="session")
+def influx_server(request: pytest.FixtureRequest) -> influx.Server:
+    """Each real InfluxDB that this machine can have."""
+    return influx.server(request.param)
 
 
 class Batches:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.influx import server
+from tests.support.influx import Server
 
 from sensorline.reading import Batch, Committed, Reading, Series
 from sensorline.settings import StoreSettings
@@ -12,17 +12,15 @@ from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.reader import InfluxReader
 from sensorline.stores.influxdb.writer import InfluxWriter
 
-pytestmark = pytest.mark.influxdb
-
 T0_NS = 1_790_000_000 * 10**9
 DESK = Series("desk", "temperature")
 
 
 @pytest.fixture
-def influx() -> Any:
-    settings = server().make_buckets()
+def influx(influx_server: Server) -> Any:
+    settings = influx_server.make_buckets()
     yield settings
-    server().drop_buckets(settings.bucket)
+    influx_server.drop_buckets(settings.bucket)
 
 
 def open_writer(influx: Any, folder: Path, name: str = "here") -> InfluxWriter:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contract.conftest import STORES
+from tests.contract.conftest import ONE_OF_EACH
 
 from sensorline.errors import QueryError
 from sensorline.reading import Series
@@ -124,7 +124,7 @@ def every_stage(
         store.close()
 
 
-@pytest.mark.parametrize("make_store", STORES[:1], indirect=True)
+@pytest.mark.parametrize("make_store", ONE_OF_EACH[:1], indirect=True)
 @settings(
     max_examples=80,
     deadline=None,
@@ -145,7 +145,7 @@ def test_any_query_equals_a_computation_from_all_readings_at_every_stage_of_upke
     every_stage(make_store, batch, times, late, ranges)
 
 
-@pytest.mark.parametrize("make_store", STORES[1:], indirect=True)
+@pytest.mark.parametrize("make_store", ONE_OF_EACH[1:], indirect=True)
 @settings(
     max_examples=25,
     deadline=None,
@@ -181,6 +181,7 @@ def filled(make_store: Callable[[], Any], batch: Any) -> Any:
     store.close()
 
 
+@pytest.mark.parametrize("make_store", ONE_OF_EACH, indirect=True)
 @pytest.mark.parametrize("width_ns", WIDTHS_NS[:-1], ids=lambda ns: f"{ns / SECOND_NS:g}s")
 @pytest.mark.parametrize("offset_ns", [0, 12_345_678])
 def test_every_width_of_bucket_is_aligned_and_right(
@@ -198,6 +199,7 @@ def test_every_width_of_bucket_is_aligned_and_right(
     check_answer(columns, model, start_ns, end_ns, points)
 
 
+@pytest.mark.parametrize("make_store", ONE_OF_EACH, indirect=True)
 @pytest.mark.parametrize("max_points", [1, 2, 7, 800, 10_000])
 @pytest.mark.parametrize(
     "span_ns", [1, 10**6, MINUTE_NS, HOUR_NS, DAY_NS, 30 * DAY_NS, YEAR_NS, 50 * YEAR_NS]

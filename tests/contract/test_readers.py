@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from tests.contract.conftest import ONE_OF_EACH
 from tests.support.waiting import wait_until
 
 from sensorline.errors import StoreUnavailable
@@ -50,6 +51,7 @@ def test_a_reader_in_another_process_sees_each_commit_when_it_is_done(store: Any
         child.stdout.close()
 
 
+@pytest.mark.parametrize("make_store", ONE_OF_EACH, indirect=True)
 def test_a_reader_never_sees_half_a_commit_while_the_writer_goes_on(store: Any, batch: Any) -> None:
     """Each commit holds ten readings of each of two series: every count read is a multiple of ten."""
     pair = (batch.desk, Series("desk", "humidity"))

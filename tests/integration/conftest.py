@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.brokers import Broker, make_broker, mosquitto_binary
+from tests.support import brokers
+from tests.support.brokers import Broker, SharedBroker, make_broker, mosquitto_binary
 from tests.support.processes import Processes
 from tests.support.proxy import Proxy
 from tests.support.services import Ingest
@@ -31,6 +32,15 @@ def any_broker(processes: Processes, tmp_path: Path) -> Broker:
     return _started(make_broker(kind, tmp_path / "broker"), processes)
 
 
+@pytest.fixture(
+    params=[pytest.param(way, id=f"mosquitto-{way}") for way in brokers.shared_ways()[:1] or ["none"]],
+    scope="session",
+)
+def shared_broker(request: pytest.FixtureRequest) -> SharedBroker:
+    """The Mosquitto that is given, else a container, else a program; tests that use it are marked `broker`."""
+    return brokers.shared_broker(request.param)
+
+
 def _started(broker: Broker, processes: Processes) -> Broker:
     processes.add(broker)
     broker.start()
@@ -52,7 +62,7 @@ MakeIngest = Callable[..., Ingest]
 def make_ingest(processes: Processes, tmp_path: Path) -> MakeIngest:
     """Return `make(broker_or_proxy, name="ingest", **settings)`: an Ingest that is not yet started."""
 
-    def make(where: Broker | Proxy, name: str = "ingest", **settings: object) -> Ingest:
+    def make(where: Broker | Proxy | SharedBroker, name: str = "ingest", **settings: object) -> Ingest:
         settings.setdefault("STORE_PATH", tmp_path / f"{name}.db")
         ingest = Ingest(tmp_path, where.environment, name=name, **settings)
         processes.add(ingest)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.conftest import MakeIngest
-from tests.support.brokers import Broker
+from tests.support.brokers import SharedBroker
 from tests.support.influx import Server, server
 from tests.support.influx_points import environment
 from tests.support.ports import free_port, unique
@@ -101,33 +101,40 @@ def test_setup_says_which_settings_it_lacks(tmp_path: Path, settings: dict[str, 
     assert said in done.stderr
 
 
+@pytest.mark.broker
 @pytest.mark.timeout(90)
 def test_a_reading_goes_from_the_broker_to_influxdb_and_to_the_api(
-    any_broker: Broker, make_ingest: MakeIngest, processes: Processes, tmp_path: Path
+    shared_broker: SharedBroker, make_ingest: MakeIngest, processes: Processes, tmp_path: Path
 ) -> None:
     influx, bucket, folder = server(), unique("services"), tmp_path / "tokens"
     set_up(influx, bucket, folder)
-    ingest = make_ingest(any_broker, **environment(as_("ingest", influx, bucket, folder))).start_ready()
+    device = unique("desk")
+    ingest = make_ingest(
+        shared_broker,
+        **environment(as_("ingest", influx, bucket, folder)),
+        INGEST_CLIENT_ID=device,
+        INGEST_TOPICS=f"sensors/{device}/#",
+    ).start_ready()
     port = free_port()
     web_settings = (
-        environment(as_("web", influx, bucket, folder)) | any_broker.environment | {"WEB_PORT": port}
+        environment(as_("web", influx, bucket, folder)) | shared_broker.environment | {"WEB_PORT": port}
     )
     web = Process("web", [*SENSORLINE, "web"], tmp_path, web_settings)
     processes.add(web)
     web.start()
     now_ms = int(time.time() * 1000)
-    with Client(any_broker.port) as client:
+    with Client(shared_broker.settings) as client:
         for i in range(20):
             body = json.dumps({"value": 20.0 + i, "ts": now_ms - (20 - i) * 1000})
-            client.publish("sensors/desk/temperature", body)
-        client.publish("sensors/desk/$meta", json.dumps({"name": "Desk"}))
-        client.publish("sensors/desk/temperature", "warm")
+            client.publish(f"sensors/{device}/temperature", body)
+        client.publish(f"sensors/{device}/$meta", json.dumps({"name": "Desk"}))
+        client.publish(f"sensors/{device}/temperature", "warm")
 
     api = f"http://127.0.0.1:{port}/api/v1"
 
     def readings() -> list[float] | None:
         status, text = http_get(
-            f"{api}/series?device=desk&metric=temperature&from=now-1h&to=now&max_points=100"
+            f"{api}/series?device={device}&metric=temperature&from=now-1h&to=now&max_points=100"
         )
         found = json.loads(text)["series"] if status == 200 else []
         return found[0]["mean"] if found and len(found[0]["mean"]) == 20 else None
@@ -136,7 +143,7 @@ def test_a_reading_goes_from_the_broker_to_influxdb_and_to_the_api(
         readings, 30, lambda: f"20 readings from the API\n{web.output()}\n{ingest.output()}"
     ) == [20.0 + i for i in range(20)]
     wait_until(lambda: '"Desk"' in http_get(f"{api}/devices")[1], 15, "the device's name from InfluxDB")
-    status, text = http_get(f"{api}/export.csv?device=desk&metric=temperature&from=now-1h&to=now")
+    status, text = http_get(f"{api}/export.csv?device={device}&metric=temperature&from=now-1h&to=now")
     assert (status, len(text.splitlines())) == (200, 21)
     listed = run_sensorline(
         "dead-letters",
@@ -144,6 +151,6 @@ def test_a_reading_goes_from_the_broker_to_influxdb_and_to_the_api(
         folder=tmp_path,
         settings=environment(as_("ingest", influx, bucket, folder)) | {"STORE_PATH": ingest.store},
     )
-    assert b"sensors/desk/temperature" in listed.stdout
+    assert f"sensors/{device}/temperature".encode() in listed.stdout
     assert ingest.stop() == 0
     influx.drop_buckets(bucket)

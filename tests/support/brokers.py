@@ -1,13 +1,28 @@
-"""Real brokers, each in a process of its own: Mosquitto where it is installed, amqtt everywhere."""
+"""Real brokers, each in a process of its own: Mosquitto where it is installed, amqtt everywhere.
 
+Tests that neither stop a broker nor need it empty share one Mosquitto, looked for in this order: MQTT_URL, a broker for tests that
+anybody may use; Docker, with a pinned image and its own defaults; `mosquitto`.
+"""
+
+import atexit
+import os
 import shutil
 import signal
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+from tests.support.containers import docker_answers, start_mosquitto
 from tests.support.ports import accepts_connections, free_port
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
+
+from sensorline.settings import MqttSettings
+
+# Read at import: tests run without any setting in their environment.
+_GIVEN_URL = os.environ.get("MQTT_URL", "")
 
 IN_FLIGHT = 10_000
 """How many unacknowledged messages a broker sends to one client: above the largest batch of ingest."""
@@ -93,3 +108,41 @@ class Amqtt(Broker):
 def make_broker(kind: str, folder: Path) -> Broker:
     """Return a broker that is not yet started; `kind` is `mosquitto` or `amqtt`."""
     return Mosquitto(folder) if kind == "mosquitto" else Amqtt(folder)
+
+
+class SharedBroker(NamedTuple):
+    """A running broker that other tests use, too: names of devices and client ids must be unique()."""
+
+    settings: MqttSettings
+    """Where it is, for the tests' own clients."""
+
+    environment: dict[str, object]
+    """The settings that lead Sensorline's services there."""
+
+
+def shared_ways() -> list[str]:
+    """Return how this run can have a shared Mosquitto, the first choice first: `given`, `container`, `binary`."""
+    found = {
+        "given": bool(_GIVEN_URL),
+        "container": docker_answers(),
+        "binary": mosquitto_binary() is not None,
+    }
+    return [way for way, is_there in found.items() if is_there]
+
+
+@cache
+def shared_broker(way: str) -> SharedBroker:
+    """Return the broker of this run of the tests; one that was started for it ends with it."""
+    environment: dict[str, object] = {"MQTT_URL": _GIVEN_URL}
+    if way == "container":
+        (host, port), _ = start_mosquitto()
+        environment = {"MQTT_URL": f"mqtt://{host}:{port}"}
+    elif way == "binary":
+        folder = tempfile.TemporaryDirectory(prefix="sensorline-mosquitto-")
+        broker = Mosquitto(Path(folder.name))
+        atexit.register(folder.cleanup)
+        atexit.register(broker.kill)
+        broker.start()
+        environment = broker.environment
+    named = {name.removeprefix("MQTT_").lower(): value for name, value in environment.items()}
+    return SharedBroker(MqttSettings.model_validate(named), environment)

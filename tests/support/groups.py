@@ -1,12 +1,14 @@
 """Groups of tests that need a program which not every machine has, and the one command that brings it."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support import influx
+from tests.support import brokers, influx
 from tests.support.brokers import mosquitto_binary
+from tests.support.containers import docker_answers
 
 
 class Group(NamedTuple):
@@ -24,10 +26,6 @@ def _has_chromium() -> bool:
     return any(Path.home().glob(".cache/ms-playwright/chromium*"))
 
 
-def _has_docker() -> bool:
-    return shutil.which("docker") is not None and Path("/var/run/docker.sock").exists()
-
-
 GROUPS = {
     "mosquitto": Group(
         "Mosquitto (broker and clients)",
@@ -42,10 +40,25 @@ GROUPS = {
         "an InfluxDB 2 server (INFLUXDB_V2_URL, Docker, or influxd)",
         influx.is_there,
         "INFLUXD=/path/to/influxd",
+        is_required_in_ci=True,
     ),
     "influxd": Group(
-        "the influxd program, which the tests kill", influx.has_influxd, "INFLUXD=/path/to/influxd"
+        "the influxd program, which the tests kill",
+        influx.has_influxd,
+        "INFLUXD=/path/to/influxd",
+        is_required_in_ci=True,
+    ),
+    "broker": Group(
+        "a Mosquitto (MQTT_URL, Docker, or mosquitto)",
+        lambda: bool(brokers.shared_ways()),
+        "apt-get install mosquitto mosquitto-clients",
+        is_required_in_ci=True,
     ),
     "node": Group("Node.js", lambda: shutil.which("node") is not None, "apt-get install nodejs"),
-    "docker": Group("Docker", _has_docker, "apt-get install docker.io"),
+    "docker": Group(
+        "a Docker daemon that answers", docker_answers, "apt-get install docker.io", is_required_in_ci=True
+    ),
 }
+
+LEFT_OUT_ON_PURPOSE = frozenset(os.environ.get("TESTS_WITHOUT", "").replace(",", " ").split())
+"""The groups that a CI job does without, by name: `TESTS_WITHOUT=docker,influxd`."""

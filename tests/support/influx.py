@@ -1,14 +1,13 @@
 """A real InfluxDB 2 for tests: the one that is given, a container, or a program on this machine; and new buckets on it.
 
 Looked for in this order: INFLUXDB_V2_URL with _ORG and _TOKEN (a token that may make buckets); Docker, with a pinned image;
-`influxd`, from INFLUXD or PATH. One server serves all tests of a run; each test has buckets of its own.
+`influxd`, from INFLUXD or PATH. One server serves all tests of a run that do not name another; each test has buckets of its own.
 """
 
 import atexit
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import urllib.error
 import urllib.request
@@ -16,13 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.containers import docker_answers, start_influxdb
+from tests.support.environment import is_ci
 from tests.support.ports import free_port, unique
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
 
-IMAGE = "influxdb:2.7.12"
 ORG, TOKEN, PASSWORD = "sensorline-tests", "operator-token-of-the-tests", "password-of-the-tests"
 
 # Read at import: tests run without any setting in their environment.
@@ -112,57 +112,47 @@ def set_up(server: Server) -> None:
         server.call("POST", "/api/v2/setup", first)
 
 
-@cache
-def docker_answers() -> bool:
-    """Tell whether there is a Docker daemon that answers."""
-    if shutil.which("docker") is None:
-        return False
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, timeout=20).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
-
-
 def has_influxd() -> bool:
     """Tell whether there is an influxd program, which tests may kill."""
     return bool(_INFLUXD)
 
 
+def ways() -> list[str]:
+    """Return how this run can have a server, the first choice first: `given` and no other, or `container`, `binary`.
+
+    On CI both are named, also when one is missing: its tests then fail instead of not being there.
+    """
+    if _GIVEN["URL"]:
+        return ["given"]
+    found = {"container": docker_answers(), "binary": has_influxd()}
+    return [way for way, is_there in found.items() if is_there or is_ci()]
+
+
 def is_there() -> bool:
     """Tell whether any server can be had."""
-    return bool(_GIVEN["URL"]) or has_influxd() or docker_answers()
+    return bool(_GIVEN["URL"]) or docker_answers() or has_influxd()
 
 
 @cache
-def server() -> Server:
-    """Return the server of this run of the tests; one that was started for it is stopped at the end."""
-    if _GIVEN["URL"]:
+def server(way: str = "") -> Server:
+    """Return the server of this run of the tests, by the first of `ways()` if none is named; its end is the run's."""
+    way = way or ways()[0]
+    if way == "given":
         return Server(_GIVEN["URL"].rstrip("/"), _GIVEN["ORG"], _GIVEN["TOKEN"])
-    if docker_answers():
-        return container()
+    return _container() if way == "container" else _binary()
+
+
+def _container() -> Server:
+    (host, port), _ = start_influxdb(ORG, TOKEN, PASSWORD)
+    url = f"http://{host}:{port}"
+    wait_until(lambda: is_healthy(url), 60, f"InfluxDB in a container at {url}")
+    return Server(url, ORG, TOKEN)
+
+
+def _binary() -> Server:
     folder = tempfile.TemporaryDirectory(prefix="sensorline-influxd-")
     influxd = Influxd(Path(folder.name))
     atexit.register(folder.cleanup)
     atexit.register(influxd.kill)
     influxd.start()
     return influxd.server
-
-
-def container() -> Server:
-    """Start the official image in a container, which the run's end stops."""
-    from testcontainers.community.influxdb import InfluxDb2Container
-
-    started = InfluxDb2Container(
-        IMAGE,
-        init_mode="setup",
-        username="tests",
-        password=PASSWORD,
-        org_name=ORG,
-        bucket="first",
-        admin_token=TOKEN,
-    )
-    started.start()
-    atexit.register(started.stop)
-    url = f"http://{started.get_container_host_ip()}:{started.get_exposed_port(8086)}"
-    wait_until(lambda: is_healthy(url), 60, f"InfluxDB in a container at {url}")
-    return Server(url, ORG, TOKEN)

@@ -11,13 +11,18 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.support.ports import unique
 from tests.support.waiting import wait_until
 
+from sensorline.settings import MqttSettings
+
 
 class Client:
-    """A plain paho client, connected, with everything that it receives in `received`: (topic, payload, retained)."""
+    """A plain paho client, connected, with everything that it receives in `received`: (topic, payload, retained).
+
+    `broker` is a port of 127.0.0.1, or the settings that lead to a broker elsewhere.
+    """
 
     def __init__(
         self,
-        port: int,
+        broker: int | MqttSettings,
         *,
         filters: Sequence[str] = (),
         on_message: Callable[[str, bytes], None] | None = None,
@@ -26,14 +31,23 @@ class Client:
         self._on_message = on_message
         self._subscribed = threading.Event()
         self._filters = [(f, 1) for f in filters]
-        self._paho = paho.Client(CallbackAPIVersion.VERSION2, client_id=unique("test"))
+        where = broker if isinstance(broker, MqttSettings) else MqttSettings(host="127.0.0.1", port=broker)
+        self._paho = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=unique("test"),
+            transport="websockets" if where.transport == "websockets" else "tcp",
+        )
+        if where.username:
+            self._paho.username_pw_set(where.username, where.password.get_secret_value())
+        if where.tls:
+            self._paho.tls_set(ca_certs=str(where.cafile) if where.cafile else None)
         self._paho.on_message = self._message
         self._paho.on_connect = self._connected
         self._paho.on_subscribe = lambda *_: self._subscribed.set()
         self._paho.max_inflight_messages_set(1_000)
         self._paho.max_queued_messages_set(0)
         self._paho.reconnect_delay_set(1, 1)
-        self._paho.connect("127.0.0.1", port, keepalive=5)
+        self._paho.connect(where.host, where.port, keepalive=5)
         self._paho.loop_start()
         wait_until(self._paho.is_connected, 10, "the test's client to connect")
         assert not filters or self._subscribed.wait(10), f"no SUBACK for {filters}"

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.containers import INFLUXDB_IMAGE
+from tests.support.groups import GROUPS
 
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -23,6 +25,17 @@ def test_every_action_is_pinned_by_commit_and_says_its_version(path: Path) -> No
 def test_every_make_target_in_a_workflow_exists(path: Path) -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"run: make ([a-z-]+)", path.read_text())) <= targets
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_a_workflow_uses_the_influxdb_that_the_tests_pin(path: Path) -> None:
+    assert set(re.findall(r"influxdb:[\w.-]+\d", path.read_text())) <= {INFLUXDB_IMAGE, "influxdb:8086"}
+
+
+def test_ci_leaves_out_only_groups_that_there_are() -> None:
+    said = re.findall(r"TESTS_WITHOUT: (.+)", (ROOT / ".github/workflows/ci.yml").read_text())
+    assert said
+    assert {name for names in said for name in names.split(",")} <= set(GROUPS)
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="no Go here: apt-get install golang-go")
