@@ -44,6 +44,53 @@ def test_a_writer_with_a_new_local_file_overwrites_nothing_that_is_stored(
     reader.close()
 
 
+def test_another_bucket_that_holds_readings_already_is_looked_through_before_the_first_commit(
+    influx_server: Server, influx: Any, tmp_path: Path
+) -> None:
+    somebody = open_writer(influx, tmp_path, "elsewhere")
+    somebody.commit(Batch([Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(10)]))
+    somebody.close()
+    before = influx_server.make_buckets()
+    writer = open_writer(before, tmp_path)
+    writer.commit(Batch([Reading(DESK, T0_NS + 4 * 10**9, 44.0)]))
+    writer.close()
+    # In the bucket before, this time would be a new one: there, that knowledge would replace a stored reading.
+    writer = open_writer(influx, tmp_path)
+    assert writer.commit(Batch([Reading(DESK, T0_NS + 9 * 10**9, 99.0)])) == Committed(1, 0, 1)
+    writer.close()
+    reader = InfluxReader(influx)
+    assert [v for _, v in reader.export(DESK, 0, 2**62)] == [*map(float, range(10)), 99.0]
+    reader.close()
+    influx_server.drop_buckets(before.bucket)
+
+
+def test_two_ingests_on_one_bucket_store_the_same_readings_once_and_keep_what_differs(
+    influx: Any, tmp_path: Path
+) -> None:
+    """Nothing keeps ingests of other hosts with other sessions away: docs/operations.md says what becomes of it."""
+    one, other = open_writer(influx, tmp_path, "one"), open_writer(influx, tmp_path, "other")
+    own_time = [Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(200)]
+    for first in range(0, 200, 50):
+        one.commit(Batch(own_time[first : first + 50]))
+        other.commit(Batch(own_time[first : first + 50]))
+    # Without a time of its own a message is stored at the time at which each of them received it.
+    one.commit(Batch([Reading(DESK, T0_NS + 300 * 10**9, 77.0)]))
+    other.commit(Batch([Reading(DESK, T0_NS + 300 * 10**9 + 1_000_000, 77.0)]))
+    for writer in (one, other):
+        while writer.maintain(T0_NS + 10**12):
+            pass
+    reader = InfluxReader(influx)
+    exported = list(reader.export(DESK, 0, 2**62))
+    assert exported == [
+        *((r.time_ns, r.value) for r in own_time),
+        (T0_NS + 300 * 10**9, 77.0),
+        (T0_NS + 300 * 10**9 + 1_000_000, 77.0),
+    ]
+    assert sum(reader.query(DESK, T0_NS - 10**14, T0_NS + 10**14, 5).n) == 202
+    for part in (one, other, reader):
+        part.close()
+
+
 def test_what_others_keep_in_the_bucket_is_left_alone(influx: Any, tmp_path: Path) -> None:
     connection = Connection(influx)
     lines = b'cpu,host=a value=1i 5\nlog value="text" 6\nweather,device=roof,place=x value=3.5 7\n'

@@ -45,7 +45,11 @@ def _create(db: sqlite3.Connection) -> None:
     schema.run_script(db, _TABLES)
 
 
-MIGRATIONS = (_create,)
+def _name_the_bucket(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE bucket (name TEXT NOT NULL)")
+
+
+MIGRATIONS = (_create, _name_the_bucket)
 
 
 def path_beside(store: Path) -> Path:
@@ -113,3 +117,21 @@ def load_borders(db: sqlite3.Connection) -> dict[str, int]:
 def save_borders(db: sqlite3.Connection, borders: dict[str, int]) -> None:
     """Write them."""
     db.executemany("INSERT OR REPLACE INTO border VALUES (?, ?)", borders.items())
+
+
+def bucket_of(db: sqlite3.Connection, configured: str) -> str:
+    """Return the bucket that this file is about; one that was about none is about `configured` from now on."""
+    row = db.execute("SELECT name FROM bucket").fetchone()
+    if row is None:
+        db.execute("INSERT INTO bucket VALUES (?)", (configured,))
+        return configured
+    return str(row[0])
+
+
+def change_bucket(db: sqlite3.Connection, bucket: str) -> None:
+    """Be about another bucket, of which nothing is known yet; the ledger stays. For when nothing is pending."""
+    db.execute("BEGIN IMMEDIATE")
+    for table in ("pending", "series", "dirty_minute", "border"):
+        db.execute(f"DELETE FROM {table}")
+    db.execute("UPDATE bucket SET name = ?", (bucket,))
+    db.execute("COMMIT")

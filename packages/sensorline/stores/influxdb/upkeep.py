@@ -58,9 +58,15 @@ class Upkeep:
         self._settings = settings
         self._todo = todo
         self._by_id = by_id
-        self._borders = local.load_borders(db)
-        self.has_adopted = bool(self._borders.pop(local.ADOPTED, 0))
+        self._borders: dict[str, int] = {}
+        self.has_adopted = False
         self._retention_due_ns = 0
+        self.load()
+
+    def load(self) -> None:
+        """Read since when each level of the bucket is whole."""
+        self._borders = local.load_borders(self._db)
+        self.has_adopted = bool(self._borders.pop(local.ADOPTED, 0))
 
     def latest_lines(self, touched: Iterable[KnownSeries]) -> list[bytes]:
         """Return the state lines for series whose newest reading is older than readers look for it."""
@@ -69,6 +75,13 @@ class Upkeep:
             points.latest_line(known.series, known.newest_ns, known.newest_value)
             for known in touched
             if known.newest_ns < border_ns
+        ]
+
+    def mark_lines(self, marks: dict[Hour, int]) -> list[bytes]:
+        """Return the lines that tell readers which minutes of which hours are to be read from single readings."""
+        return [
+            points.hour_line(self._by_id[series_id].key, hour * HOUR_NS, mask, None)
+            for (series_id, hour), mask in marks.items()
         ]
 
     def step(self, now_ns: int) -> bool:

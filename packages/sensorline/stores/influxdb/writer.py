@@ -57,6 +57,9 @@ class InfluxWriter:
         )
         self._load()
         self._pending = local.load_pending(self._db)
+        self._bucket = local.bucket_of(self._db, settings.bucket)
+        if self._bucket != settings.bucket:
+            self._tell_change()
         self._pending_batch: Batch | None = None
         self._pending_result = Committed(0, 0, 0)
         self._is_stale = False
@@ -71,6 +74,16 @@ class InfluxWriter:
             self._known[series] = self._by_id[series_id] = known
         self._todo.load()
         self._is_stale = False
+
+    def _tell_change(self) -> None:
+        waiting = sum(lines.count(b"\n") for bucket, lines in self._pending if bucket == self._bucket)
+        log.warning(
+            "bucket_changed",
+            before=self._bucket,
+            now=self._buckets.raw,
+            readings_pending=waiting,
+            detail="first what is pending goes to the bucket before, with the token of now",
+        )
 
     def commit(self, batch: Batch) -> Committed:
         """Make a batch durable and deliver it. Raises StoreUnavailable; the same batch may be given again."""
@@ -128,7 +141,7 @@ class InfluxWriter:
             self._todo.save()
             parcels = [
                 Parcel(self._buckets.state, b"".join(state)),
-                Parcel(self._buckets.hours, b"".join(marks_lines(self._by_id, marks))),
+                Parcel(self._buckets.hours, b"".join(self._upkeep.mark_lines(marks))),
                 # Last: a window is marked before its reading can be seen.
                 Parcel(self._buckets.raw, b"".join([points.reading_line(k.key, t, v) for k, t, v in placed])),
             ]
@@ -200,13 +213,11 @@ class InfluxWriter:
         return known
 
     def deliver(self) -> None:
-        """Send what is pending. Raises StoreUnavailable; then it stays pending."""
-        if not self._pending:
-            return
+        """Send what is pending, to the bucket for which it was written. Raises StoreUnavailable; then it stays pending."""
         refused: list[Refused] = []
         for bucket, lines in self._pending:
             found = self._delivery.send(bucket, lines)
-            if bucket == self._buckets.raw:
+            if bucket == self._bucket:
                 refused += found
             elif found:
                 log.error("state_refused", bucket=bucket, lines=len(found), detail=found[0].why)
@@ -214,6 +225,19 @@ class InfluxWriter:
             self._reject(refused)
         # The rows themselves go with the next transaction: until then a restart sends them once more.
         self._pending = []
+        if self._bucket != self._buckets.raw:
+            self._change_bucket()
+
+    def _change_bucket(self) -> None:
+        """Turn to the settings' bucket. What is known of the one before (series, borders, what to roll up) is not true of it."""
+        try:
+            local.change_bucket(self._db, self._buckets.raw)
+        except sqlite3.Error as exc:
+            self._roll_back()
+            raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
+        self._bucket = self._buckets.raw
+        self._load()
+        self._upkeep.load()
 
     def _reject(self, refused: Sequence[Refused]) -> None:
         """Keep refused readings as dead letters: InfluxDB will never take them, and the others must go on."""
@@ -245,8 +269,7 @@ class InfluxWriter:
     def maintain(self, now_ns: int) -> bool:
         """Do one step of upkeep. Raises StoreUnavailable; nothing is lost then, the step comes again."""
         try:
-            if self._pending:
-                self.deliver()
+            self.deliver()
             if self._is_stale:
                 self._load()
                 self._ledger.load()
@@ -267,14 +290,9 @@ class InfluxWriter:
         return WriterState(counts["readings"], counts["dead_letters"], dirty)
 
     def close(self) -> None:
-        """Close the file and the connections."""
+        """Close the file and the connections. What was delivered is not sent once more, perhaps to a bucket that is gone by then."""
+        if not self._pending:
+            with suppress(sqlite3.Error):
+                local.save_pending(self._db, [])
         self._db.close()
         self._connection.close()
-
-
-def marks_lines(by_id: dict[int, KnownSeries], marks: dict[tuple[int, int], int]) -> list[bytes]:
-    """Return the lines that tell readers which minutes of which hours are to be read from single readings."""
-    return [
-        points.hour_line(by_id[series_id].key, hour * 60 * MINUTE_NS, mask, None)
-        for (series_id, hour), mask in marks.items()
-    ]

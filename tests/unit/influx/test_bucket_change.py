@@ -1,0 +1,144 @@
+"""INFLUXDB_V2_BUCKET is changed: what waits goes where it was meant to go, and the new bucket is met without prejudice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from tests.support.fake_influx import OK, FakeInflux, Reply, Write
+
+from sensorline.errors import StoreUnavailable
+from sensorline.reading import Batch, Reading, Receipt, Series
+from sensorline.settings import StoreSettings
+from sensorline.stores.influxdb.writer import InfluxWriter
+from sensorline.stores.opening import open_dead_letters
+
+T0_NS = 1_790_000_000 * 10**9
+DESK = Series("desk", "temperature")
+NO = Reply(500, "no", keeps=False)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeInflux]:
+    server = FakeInflux()
+    yield server
+    server.close()
+
+
+def writer_of(fake: FakeInflux, folder: Path, bucket: str) -> InfluxWriter:
+    settings = fake.settings().model_copy(update={"bucket": bucket})
+    return InfluxWriter(settings, StoreSettings(path=folder / "store.db"))
+
+
+def batch(*numbers: int) -> Batch:
+    return Batch(
+        [Reading(DESK, T0_NS + i, float(i)) for i in numbers], receipts=[Receipt(i + 1, i) for i in numbers]
+    )
+
+
+def line(i: int) -> bytes:
+    return b"temperature,device=desk value=%d.0 %d" % (i, T0_NS + i)
+
+
+def kept(fake: FakeInflux, bucket: str) -> set[bytes]:
+    return {line for where, line in fake.stored if where == bucket}
+
+
+def fill_and_leave_pending(fake: FakeInflux, folder: Path) -> None:
+    fake.behaviour = lambda _: NO
+    writer = writer_of(fake, folder, "old")
+    with pytest.raises(StoreUnavailable):
+        writer.commit(batch(0, 1))
+    writer.close()
+    fake.behaviour = lambda _: OK
+
+
+def test_a_pending_batch_goes_to_the_bucket_for_which_it_was_written_and_that_is_told(
+    fake: FakeInflux, tmp_path: Path
+) -> None:
+    fill_and_leave_pending(fake, tmp_path)
+    with capture_logs() as told:
+        writer = writer_of(fake, tmp_path, "new")
+    (said,) = told
+    assert (said["event"], said["log_level"]) == ("bucket_changed", "warning")
+    assert (said["before"], said["now"], said["readings_pending"]) == ("old", "new", 2)
+    # What the broker sends again is recognised, whichever bucket it went to.
+    assert list(writer.receipts()) == [Receipt(1, 0), Receipt(2, 1)]
+    writer.commit(batch(2))
+    writer.close()
+    assert kept(fake, "old") == {line(0), line(1)}
+    assert kept(fake, "new") == {line(2)}
+    with capture_logs() as told:
+        writer_of(fake, tmp_path, "new").close()
+    assert told == [], "it is told once"
+
+
+def test_while_the_old_bucket_refuses_nothing_goes_to_the_new_one_and_nothing_is_lost(
+    fake: FakeInflux, tmp_path: Path
+) -> None:
+    fill_and_leave_pending(fake, tmp_path)
+    fake.writes.clear()
+
+    def only_new(write: Write) -> Reply:
+        return Reply(403, "forbidden", keeps=False) if write.bucket.startswith("old") else OK
+
+    fake.behaviour = only_new
+    writer = writer_of(fake, tmp_path, "new")
+    given = batch(2)
+    with pytest.raises(StoreUnavailable, match=r"a write to old_1h with 403"):
+        writer.commit(given)
+    assert {write.bucket for write in fake.writes} == {"old_1h"}
+    # The way back, as docs/operations.md has it: the bucket before, until the batch is delivered.
+    writer.close()
+    fake.behaviour = lambda _: OK
+    writer = writer_of(fake, tmp_path, "old")
+    writer.maintain(T0_NS)
+    writer.close()
+    assert kept(fake, "old") == {line(0), line(1)}
+    fake.behaviour = only_new
+    writer = writer_of(fake, tmp_path, "new")
+    writer.commit(given)
+    writer.close()
+    assert kept(fake, "new") == {line(2)}
+
+
+def test_after_a_stop_in_order_nothing_is_sent_to_the_old_bucket_again(
+    fake: FakeInflux, tmp_path: Path
+) -> None:
+    writer = writer_of(fake, tmp_path, "old")
+    writer.commit(batch(0, 1))
+    writer.close()
+    fake.writes.clear()
+    writer = writer_of(fake, tmp_path, "new")
+    writer.commit(batch(2))
+    writer.close()
+    assert {write.bucket for write in fake.writes} == {"new", "new_1h"}
+
+
+def test_a_reading_that_the_old_bucket_refuses_becomes_a_dead_letter(
+    fake: FakeInflux, tmp_path: Path
+) -> None:
+    fill_and_leave_pending(fake, tmp_path)
+    fake.behaviour = lambda write: (
+        Reply(400, "unable to parse", keeps=False) if write.bucket == "old" and line(1) in write.lines else OK
+    )
+    writer = writer_of(fake, tmp_path, "new")
+    writer.commit(batch(2))
+    writer.close()
+    settings = fake.settings()
+    letters = open_dead_letters(StoreSettings(path=tmp_path / "store.db"), settings).list(10)
+    assert [(letter.payload, letter.reason) for letter in letters] == [(line(1), "store_refused")]
+    assert kept(fake, "old") == {line(0)}
+
+
+def test_nothing_of_the_old_bucket_is_rolled_up_in_the_new_one(fake: FakeInflux, tmp_path: Path) -> None:
+    writer = writer_of(fake, tmp_path, "old")
+    writer.commit(batch(0, 1))
+    writer.close()
+    writer = writer_of(fake, tmp_path, "new")
+    while writer.maintain(T0_NS + 10**12):
+        pass
+    assert writer.waiting_windows == 0
+    assert list(writer.series()) == []
+    writer.close()
+    assert [kept(fake, bucket) for bucket in ("new", "new_1m", "new_1h")] == [set(), set(), set()]
