@@ -1,7 +1,6 @@
 """Backups as docs/operations.md describes them: made while ingest runs, restored by the documented commands."""
 
 import json
-import shutil
 import sqlite3
 import stat
 import time
@@ -11,6 +10,7 @@ import pytest
 from tests.integration.conftest import MakeIngest
 from tests.support import stored
 from tests.support.brokers import Broker
+from tests.support.documented import run_block
 from tests.support.ports import unique
 from tests.support.processes import run_sensorline
 from tests.support.publishers import Client, Stream
@@ -77,11 +77,13 @@ def test_a_backup_under_load_is_one_moment_of_the_store_and_ingest_goes_on_from_
         held.append(len(points))
     assert 0 < held[0] < held[-1] <= total
 
-    # The documented restore: ingest stopped, the old file and its log away, the backup in its place.
     assert ingest.stop() == 0
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{ingest.store}{suffix}").unlink(missing_ok=True)
-    shutil.copy(backups[-1], ingest.store)
+    places = {
+        "/var/lib/sensorline": ingest.store.parent,
+        "/mnt/backup/sensorline-2026-11-21.db": backups[-1],
+        "sensorline.db": ingest.store.name,
+    }
+    run_block("cp /mnt/backup/sensorline-", places, folder=tmp_path)
     ingest.start_ready()
     with Client(any_broker.port) as client:
         client.publish(*message(total))
@@ -106,6 +108,15 @@ def test_a_backup_says_what_is_in_it_and_is_one_file_for_its_owner_only(filled: 
     assert db.execute("SELECT count(*) FROM reading").fetchone() == (3_000,)
     db.close()
     assert [letter.payload for letter in stored.dead_letters(target)] == [b"warm"]
+
+
+def test_the_documented_command_backs_up_the_store_that_it_names(filled: Path, tmp_path: Path) -> None:
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    places = {"/var/lib/sensorline/sensorline.db": filled, "/mnt/backup": backups}
+    assert "3,000 readings" in run_block("sensorline store backup --store", places, folder=tmp_path)
+    (made,) = backups.iterdir()
+    assert stored.count(made) == 3_000
 
 
 def test_a_backup_overwrites_nothing(filled: Path, tmp_path: Path) -> None:

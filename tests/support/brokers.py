@@ -135,8 +135,8 @@ def shared_broker(way: str) -> SharedBroker:
     """Return the broker of this run of the tests; one that was started for it ends with it."""
     environment: dict[str, object] = {"MQTT_URL": _GIVEN_URL}
     if way == "container":
-        (host, port), _ = start_mosquitto()
-        environment = {"MQTT_URL": f"mqtt://{host}:{port}"}
+        address = start_mosquitto().address
+        environment = {"MQTT_URL": f"mqtt://{address.host}:{address.port}"}
     elif way == "binary":
         folder = tempfile.TemporaryDirectory(prefix="sensorline-mosquitto-")
         broker = Mosquitto(Path(folder.name))

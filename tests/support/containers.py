@@ -25,6 +25,11 @@ class Address(NamedTuple):
     host: str
     port: int
 
+    @property
+    def url(self) -> str:
+        """Where it is, for HTTP."""
+        return f"http://{self.host}:{self.port}"
+
 
 @cache
 def docker_answers() -> bool:
@@ -42,6 +47,11 @@ class Started(NamedTuple):
 
     address: Address
     container: Any
+
+    def stop(self) -> None:
+        """Take it away before the run's end."""
+        atexit.unregister(self.container.stop)
+        self.container.stop()
 
 
 def start_influxdb(org: str, token: str, password: str) -> Started:

@@ -143,8 +143,7 @@ def server(way: str = "") -> Server:
 
 
 def _container() -> Server:
-    (host, port), _ = start_influxdb(ORG, TOKEN, PASSWORD)
-    url = f"http://{host}:{port}"
+    url = start_influxdb(ORG, TOKEN, PASSWORD).address.url
     wait_until(lambda: is_healthy(url), 60, f"InfluxDB in a container at {url}")
     return Server(url, ORG, TOKEN)
 
