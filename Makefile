@@ -50,6 +50,10 @@ lock: $(STATE)/uv ## Pin every requirement again, with hashes
 	@$(COMPILE) pyproject.toml \
 		--all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
 	@echo $(NODE_WHEEL) | $(COMPILE) - --output-file requirements/node.txt
+	@for service in ingest web; do $(COMPILE) pyproject.toml --constraint requirements/run.txt \
+		--extra $$service --extra influxdb --output-file requirements/$$service.txt; done
+	@$(COMPILE) pyproject.toml --constraint requirements/run.txt --extra node --output-file requirements/sensor-node.txt
+	@printf 'hatchling\nclick\nmsgspec\n' | $(COMPILE) - --constraint requirements/run.txt --output-file requirements/build.txt
 
 bench: $(STATE)/dev ## Measure rates, latency, query times and memory
 	@$(BIN)/python bench/run.py
