@@ -18,11 +18,12 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format docs assets lock bench install-pi uninstall-pi clean rebuild-venv
+.PHONY: help run test lint format docs assets lock bench install-pi uninstall-pi \
+	up down logs debug backup restore upgrade-check test-compose clean rebuild-venv
 
 help: ## Print this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
-		do printf '  make %-12s %s\n' "$$name" "$$text"; done
+		do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 run: $(STATE)/run $(STATE)/assets ## Start everything on this machine: broker, ingest, dashboard and a sensor node
 	@exec $(BIN)/sensorline up
@@ -63,6 +64,30 @@ install-pi: ## Install services for systemd on a Raspberry Pi, as root; SERVICES
 
 uninstall-pi: ## Take them away again, as root; settings and data stay
 	@DESTDIR="$(DESTDIR)" sh deploy/uninstall-pi
+
+up: ## Start everything in containers (docker-compose.yml), and show the first login
+	@sh deploy/docker/up
+
+down: ## Stop the containers; data and secrets stay
+	@docker compose --profile '*' down
+
+logs: ## Follow the containers' logs
+	@docker compose logs --follow --tail 50
+
+debug: ## Print every message at the containers' broker
+	@docker compose run --rm debug
+
+backup: ## Save the containers' data and secrets in backups/
+	@sh deploy/docker/backup
+
+restore: ## Fill a new stack from a backup: FROM=file
+	@FROM="$(FROM)" sh deploy/docker/restore
+
+upgrade-check: ## Say what `make up` would change
+	@sh deploy/docker/upgrade-check
+
+test-compose: $(STATE)/dev ## Run the tests of the images and of the stack
+	@$(BIN)/python -m pytest tests/compose
 
 clean: ## Remove what make installed or built; data in var/ stays
 	rm -rf .venv $(STATE) services/web/sensorline_web/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -43,6 +43,8 @@ def broker(port: int) -> tuple[bool, str]:
 
 if __name__ == "__main__":
     what = sys.argv[1]
-    is_well, said = broker(int(os.environ.get("MQTT_PORT") or 1883)) if what == "broker" else readyz(int(what))
+    is_well, said = (
+        broker(int(os.environ.get("MQTT_PORT") or 1883)) if what == "broker" else readyz(int(what))
+    )
     print(said)  # noqa: T201 - this is what `docker inspect` shows
     sys.exit(not is_well)

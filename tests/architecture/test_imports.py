@@ -21,7 +21,7 @@ LAYERS = (
     ("sensorline.decoders",),
     ("sensorline.mqtt", "sensorline.stores", "sensorline.accounts"),
     SERVICES,
-    ("sensorline.up",),
+    ("sensorline.up", "sensorline.compose"),
     ("sensorline.cli",),
 )
 """From the bottom to the top. A module imports from lower layers and from its own part, nothing else."""

@@ -35,6 +35,8 @@ def _reload_option(function: _F) -> _F:
         "--reload-pid",
         "broker",
         metavar="PID|FILE",
+        envvar="BROKER_PID",
+        show_envvar=True,
         help="The broker's process id, or its pid file: it reads the passwords again at once.",
     )(function)
 
@@ -58,13 +60,29 @@ def device() -> None:
     help="Write the password into this new file (mode 0600) instead of showing it.",
 )
 @click.option(
-    "-h", "--host", metavar="HOST", help="Broker's name as devices reach it; default: this machine's."
+    "-h",
+    "--host",
+    metavar="HOST",
+    envvar="BROKER_HOST",
+    show_envvar=True,
+    help="Broker's name as devices reach it; default: this machine's.",
 )
 @click.option(
-    "-p", "--port", default=TLS_PORT, show_default=True, type=click.IntRange(1, 65_535), help="Its port."
+    "-p",
+    "--port",
+    default=TLS_PORT,
+    show_default=True,
+    envvar="BROKER_PORT",
+    show_envvar=True,
+    type=click.IntRange(1, 65_535),
+    help="Its port.",
 )
 @click.option(
-    "--cafile", metavar="FILE", help="Authority to trust, PEM, where the device has it; with 8883 TLS is on."
+    "--cafile",
+    metavar="FILE",
+    envvar="BROKER_CAFILE",
+    show_envvar=True,
+    help="Authority to trust, PEM, where the device has it; with 8883 TLS is on.",
 )
 def add(
     name: str,
