@@ -53,7 +53,7 @@ def load(folder: Path, archive: IO[bytes]) -> str:
         with tarfile.open(fileobj=archive, mode="r|gz") as entries:
             about = _about(entries)
             known = {volume.name for volume in VOLUMES}
-            for entry in entries:
+            while (entry := entries.next()) is not None:
                 if entry.name.split("/")[0] not in known or not (entry.isfile() or entry.isdir()):
                     raise SensorlineError(
                         f"{entry.name!r} belongs to no volume: this backup is not one of ours"
