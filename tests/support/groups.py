@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support import brokers, influx
+from tests.support import brokers, influx, stack
 from tests.support.brokers import mosquitto_binary
 from tests.support.containers import docker_answers
 
@@ -55,6 +55,12 @@ GROUPS = {
         is_required_in_ci=True,
     ),
     "node": Group("Node.js", lambda: shutil.which("node") is not None, "apt-get install nodejs"),
+    "compose": Group(
+        "Docker with Compose, and the official images",
+        stack.is_there,
+        "apt-get install docker.io docker-compose-v2 docker-buildx",
+        is_required_in_ci=True,
+    ),
     "docker": Group(
         "a Docker daemon that answers", docker_answers, "apt-get install docker.io", is_required_in_ci=True
     ),
