@@ -38,6 +38,36 @@ def test_ci_leaves_out_only_groups_that_there_are() -> None:
     assert {name for names in said for name in names.split(",")} <= set(GROUPS)
 
 
+def test_every_image_is_published_for_the_processors_of_desks_and_raspberry_pis() -> None:
+    text = (ROOT / ".github/workflows/images.yml").read_text()
+    listed = re.search(r"service: \[(.+)\]", text)
+    assert listed
+    assert sorted(listed[1].split(", ")) == sorted(p.parent.name for p in ROOT.glob("services/*/Dockerfile"))
+    assert "PLATFORMS: linux/amd64,linux/arm64,linux/arm/v7\n" in text
+    assert "--provenance=mode=max" in text
+    assert "--sbom=true" in text
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("services/*/Dockerfile")), ids=lambda p: p.parent.name)
+def test_a_dockerfile_is_made_for_no_processor_and_no_registry_in_particular(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"amd64|x86_64|aarch64", text)
+    bases = re.findall(r"^FROM (?:--platform=\$BUILDPLATFORM )?(\S+)", text, re.MULTILINE)
+    assert set(bases) == {"python:3.12-slim-bookworm"}
+    # What takes packages with compiled parts is built on the processor that it is for.
+    assert "\nFROM python:3.12-slim-bookworm AS installed\n" in text
+
+
+@pytest.mark.parametrize("service", ["ingest", "web", "sensor-node"])
+def test_an_images_list_pins_the_versions_that_the_tests_run_with(service: str) -> None:
+    def pins(name: str) -> set[str]:
+        text = (ROOT / f"requirements/{name}.txt").read_text()
+        return set(re.findall(r"^([\w.-]+==\S+)", text, re.MULTILINE))
+
+    assert pins(service) <= pins("run")
+    assert pins("build") <= pins("run")
+
+
 @pytest.mark.skipif(shutil.which("go") is None, reason="no Go here: apt-get install golang-go")
 def test_actionlint_has_nothing_to_say() -> None:
     ran = subprocess.run(
