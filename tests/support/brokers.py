@@ -142,6 +142,7 @@ def shared_broker(way: str) -> SharedBroker:
         broker = Mosquitto(Path(folder.name))
         atexit.register(folder.cleanup)
         atexit.register(broker.kill)
+        broker.end_with_us()
         broker.start()
         environment = broker.environment
     named = {name.removeprefix("MQTT_").lower(): value for name, value in environment.items()}

@@ -153,5 +153,6 @@ def _binary() -> Server:
     influxd = Influxd(Path(folder.name))
     atexit.register(folder.cleanup)
     atexit.register(influxd.kill)
+    influxd.end_with_us()
     influxd.start()
     return influxd.server

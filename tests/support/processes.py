@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,11 @@ class Process:
         self._lines: list[str] = []
         self._reader: threading.Thread | None = None
         self._first_line = 0
+
+    def end_with_us(self) -> None:
+        """For a server of a whole run: from its next start on it is killed when the thread that starts it ends, by SIGKILL too."""
+        if shutil.which("setpriv"):
+            self._arguments = ["setpriv", "--pdeathsig", "KILL", *self._arguments]
 
     def start(self) -> None:
         """Start it, or start it again after it ended; the output of earlier lives is kept."""
