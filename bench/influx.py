@@ -54,7 +54,7 @@ def influxd(folder: Path, binary: str) -> Iterator[InfluxSettings]:
                 "token": TOKEN,
             },
         )
-        settings = InfluxSettings(url=url, org=ORG, token=TOKEN, bucket="bench")  # type: ignore[arg-type]  # pydantic turns the text into a secret
+        settings = InfluxSettings(url=url, org=ORG, token=TOKEN, bucket="bench")  # type: ignore[arg-type]  # text becomes a secret
         org_id = call(url, f"/api/v2/orgs?org={ORG}")["orgs"][0]["id"]
         for name in Buckets("bench").all():
             call(url, "/api/v2/buckets", {"orgID": org_id, "name": name, "retentionRules": []})

@@ -5,103 +5,42 @@ secret can be read from a file instead: `MQTT_PASSWORD_FILE=/run/secrets/mqtt` s
 Each group has one prefix; the name of a setting in the environment is the prefix and the field in capitals.
 """
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from dotenv import dotenv_values
-from pydantic import (
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-
 from sensorline.errors import Problem, SettingsError
+from sensorline.fields import Field, SecretStr, Settings
 
-_S = TypeVar("_S", bound="Settings")
-
-MASK = "********"
+_S = TypeVar("_S", bound=Settings)
 
 MAX_DAYS = 36_500
 """A hundred years: in nanoseconds still a 64-bit integer."""
 
 
-class Settings(BaseSettings):
-    """A frozen group of settings with one prefix. Subclasses set `prefix` through `model_config`."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    title: ClassVar[str] = ""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # load() gathers flags, environment and .env itself, so that every problem of every group is listed at once
-        # and `_FILE` works in each source.
-        return (init_settings,)
-
-    @classmethod
-    def prefix(cls) -> str:
-        """Return the prefix of this group's names in the environment, such as `MQTT_`."""
-        return str(cls.model_config.get("env_prefix", ""))
-
-    @classmethod
-    def env_name(cls, field: str) -> str:
-        """Return the name of a field in the environment."""
-        return f"{cls.prefix()}{field}".upper()
-
-    @classmethod
-    def is_secret(cls, field: str) -> bool:
-        """Tell whether a field's value is masked wherever settings are shown, and may come from a file."""
-        return "SecretStr" in str(cls.model_fields[field].annotation)
-
-    @classmethod
-    def default_text(cls, field: str) -> str:
-        """Return a default as it would be written; a computed one in words, in parentheses."""
-        info = cls.model_fields[field]
-        if info.default_factory is not None:
-            return "(from this machine)"
-        return _as_text(info.default)
-
-    def shown(self) -> dict[str, str]:
-        """Return every setting by its name in the environment, as text, secrets masked."""
-        return {
-            self.env_name(field): _without_password(_as_text(getattr(self, field)))
-            for field in type(self).model_fields
-        }
+def _check_url(value: SecretStr, before: Mapping[str, Any]) -> SecretStr:
+    if value.get_secret_value() and _spread_url(value.get_secret_value()) is None:
+        raise ValueError("expected mqtt://[user[:password]@]host[:port], or mqtts://, ws://, wss://")
+    return value
 
 
-def _as_text(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return MASK if value.get_secret_value() else ""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
+def _check_pair(key: Path | None, before: Mapping[str, Any]) -> Path | None:
+    if (key is None) != (before.get("cert") is None):
+        raise ValueError("expected MQTT_CERT and MQTT_KEY together: set both or none")
+    return key
 
 
 class MqttSettings(Settings):
     """How to reach the broker. `MQTT_URL` sets host, port, user, password and TLS at once; the others refine it."""
 
-    model_config = SettingsConfigDict(env_prefix="MQTT_")
+    env_prefix: ClassVar[str] = "MQTT_"
     title: ClassVar[str] = "Broker"
 
     url: SecretStr = Field(
         SecretStr(""),
+        check=_check_url,
         description="`mqtt://user:password@host:1883`, `mqtts://…` for TLS, `ws://…` or `wss://…` for WebSockets",
     )
     host: str = Field("127.0.0.1", min_length=1, description="broker's host name or address")
@@ -114,7 +53,7 @@ class MqttSettings(Settings):
         None, description="PEM file of the authorities to trust instead of the system's"
     )
     cert: Path | None = Field(None, description="PEM file of the client's certificate")
-    key: Path | None = Field(None, description="PEM file of the client's private key")
+    key: Path | None = Field(None, check=_check_pair, description="PEM file of the client's private key")
     insecure: bool = Field(
         False, description="do not check that the certificate names the host: for tests only"
     )
@@ -125,23 +64,9 @@ class MqttSettings(Settings):
         description="seconds of silence after which a ping is sent; a dead peer is noticed in twice that",
     )
 
-    @field_validator("url")
     @classmethod
-    def _readable_url(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() and _spread_url(value.get_secret_value()) is None:
-            raise ValueError("expected mqtt://[user[:password]@]host[:port], or mqtts://, ws://, wss://")
-        return value
-
-    @field_validator("key")
-    @classmethod
-    def _pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if (value is None) != (info.data.get("cert") is None):
-            raise ValueError("expected MQTT_CERT and MQTT_KEY together: set both or none")
-        return value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_url(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def completed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the given values with what the URL says besides, and TLS where it is meant."""
         raw = values.get("url", "")
         text = raw.get_secret_value() if isinstance(raw, SecretStr) else str(raw)
         # What was given by name refines what the URL says.
@@ -153,7 +78,7 @@ class MqttSettings(Settings):
 class StoreSettings(Settings):
     """Where readings are kept, and for how long."""
 
-    model_config = SettingsConfigDict(env_prefix="STORE_")
+    env_prefix: ClassVar[str] = "STORE_"
     title: ClassVar[str] = "Store"
 
     path: Path = Field(Path("var/sensorline.db"), description="the SQLite database; its folder is created")
@@ -180,7 +105,7 @@ class StoreSettings(Settings):
 class DecodingSettings(Settings):
     """How messages become readings: the same in every service, or live and history would differ."""
 
-    model_config = SettingsConfigDict(env_prefix="DECODE_")
+    env_prefix: ClassVar[str] = "DECODE_"
     title: ClassVar[str] = "Decoding"
 
     max_future_s: float = Field(
@@ -194,7 +119,7 @@ class DecodingSettings(Settings):
 class LogSettings(Settings):
     """What the services write to standard error."""
 
-    model_config = SettingsConfigDict(env_prefix="LOG_")
+    env_prefix: ClassVar[str] = "LOG_"
     title: ClassVar[str] = "Logs"
 
     level: str = Field(
@@ -245,8 +170,8 @@ def load(
     for group in groups:
         try:
             out[group] = group(**_values_of(group, given, problems))
-        except ValidationError as exc:
-            problems += [_problem(group, dict(error)) for error in exc.errors()]
+        except SettingsError as exc:
+            problems += exc.problems
     if problems:
         raise SettingsError(problems)
     return Loaded(out)
@@ -256,6 +181,9 @@ def _read_env_file(path: Path, groups: Sequence[type[Settings]], problems: list[
     """Return what `.env` sets; a name there with one of our prefixes that is no setting is a slip worth a word."""
     if not path.is_file():
         return {}
+    # Here, not at the top: few processes have such a file, and it brings a parser along.
+    from dotenv import dotenv_values
+
     try:
         values = {k: v for k, v in dotenv_values(path).items() if v is not None}
     except (OSError, UnicodeDecodeError) as exc:
@@ -263,13 +191,15 @@ def _read_env_file(path: Path, groups: Sequence[type[Settings]], problems: list[
         problems.append(Problem("SENSORLINE_ENV_FILE", str(path), f"expected a readable file: {why}"))
         return {}
     for group in groups:
-        known = [group.env_name(field) for field in group.model_fields]
+        known = [group.env_name(field) for field in group.fields]
         for name in values:
             if (
-                name.startswith(group.prefix())
+                name.startswith(group.env_prefix)
                 and name.removesuffix("_FILE") not in known
                 and name not in known
             ):
+                import difflib
+
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"
                 problems.append(Problem(name, "…", f"expected the name of a setting in {path}{hint}"))
@@ -278,7 +208,7 @@ def _read_env_file(path: Path, groups: Sequence[type[Settings]], problems: list[
 
 def _values_of(group: type[Settings], given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for field in group.model_fields:
+    for field in group.fields:
         name = group.env_name(field)
         if name in given:
             values[field] = given[name]
@@ -293,27 +223,6 @@ def _values_of(group: type[Settings], given: Mapping[str, Any], problems: list[P
                 Problem(f"{name}_FILE", str(file), f"expected a readable file with the secret: {why}")
             )
     return values
-
-
-def _problem(group: type[Settings], error: dict[str, Any]) -> Problem:
-    field = str(error["loc"][0]) if error["loc"] else next(iter(group.model_fields))
-    message = str(error["msg"]).removeprefix("Value error, ")
-    message = message.replace("Input should be", "expected")
-    if not message.startswith("expected"):
-        message = f"expected {group.model_fields[field].description}: {message}" if error["loc"] else message
-    value = error.get("input")
-    if isinstance(value, dict):
-        value = value.get(field)
-    value = "" if value is None else value
-    shown = MASK if group.is_secret(field) and value else _without_password(str(value))
-    return Problem(group.env_name(field), shown, message)
-
-
-def _without_password(text: str) -> str:
-    if "://" not in text or "@" not in text:
-        return text
-    parts = urlsplit(text)
-    return text.replace(f":{parts.password}@", f":{MASK}@") if parts.password else text
 
 
 def _spread_url(text: str) -> dict[str, Any] | None:

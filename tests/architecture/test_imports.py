@@ -16,6 +16,7 @@ LAYERS = (
     ("sensorline.errors",),
     ("sensorline.reading",),
     ("sensorline.topics",),
+    ("sensorline.fields",),
     ("sensorline.settings",),
     ("sensorline.logging",),
     ("sensorline.decoders",),
@@ -153,8 +154,6 @@ def test_every_import_at_the_top_of_the_core_is_declared() -> None:
     declared = {
         "msgspec",
         "paho",
-        "pydantic",
-        "pydantic_settings",
         "dotenv",
         "structlog",
         "prometheus_client",

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from sensorline.cli.options import flags, mqtt_options
-from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, Settings, StoreSettings, load
+from sensorline.fields import Settings
+from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, StoreSettings, load
 
 
 def all_groups() -> list[type[Settings]]:
@@ -59,17 +60,17 @@ def _markdown() -> Iterator[str]:
         yield f"\n## {group.title}\n"
         yield "| setting | default | meaning |"
         yield "| --- | --- | --- |"
-        for field, info in group.model_fields.items():
+        for field, spec in group.fields.items():
             secret = " (secret)" if group.is_secret(field) else ""
             default = group.default_text(field)
             shown = f"`{default}`" if default and not default.startswith("(") else default
-            yield f"| `{group.env_name(field)}` | {shown} | {info.description}{secret} |"
+            yield f"| `{group.env_name(field)}` | {shown} | {spec.description}{secret} |"
 
 
 def _env_example() -> Iterator[str]:
     yield "# Copy to .env and take the # from the lines that you change. docs/settings.md says more."
     for group in all_groups():
         yield f"\n# {group.title}"
-        for field in group.model_fields:
+        for field in group.fields:
             default = group.default_text(field)
             yield f"#{group.env_name(field)}={'' if default.startswith('(') else default}"

@@ -56,11 +56,11 @@ def up(ctx: click.Context, /, **arguments: Any) -> None:
         web_port=web.port,
         ingest_host=ingest.http_host,
         ingest_port=ingest.http_port,
-        store_path=store.path if "path" in store.model_fields_set else None,
-        outbox_path=node.outbox_path if "outbox_path" in node.model_fields_set else None,
-        sensors=",".join(node.sensors) if "sensors" in node.model_fields_set else None,
-        log_level=log.level if "level" in log.model_fields_set else None,
-        log_format=log.format if "format" in log.model_fields_set else None,
+        store_path=store.path if "path" in store.given else None,
+        outbox_path=node.outbox_path if "outbox_path" in node.given else None,
+        sensors=",".join(node.sensors) if "sensors" in node.given else None,
+        log_level=log.level if "level" in log.given else None,
+        log_format=log.format if "format" in log.given else None,
         environment={**os.environ, **{name: str(value) for name, value in given.items()}},
     )
     ctx.exit(run_all(wishes, vendor_folder()))

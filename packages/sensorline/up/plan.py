@@ -65,7 +65,7 @@ class Plan:
 
 def broker_is_given(mqtt: MqttSettings) -> bool:
     """Tell whether the settings name a broker (`MQTT_URL` or `MQTT_HOST`), so that none is started."""
-    return bool({"url", "host"} & mqtt.model_fields_set)
+    return bool({"url", "host"} & mqtt.given)
 
 
 def make_plan(wishes: Wishes, say: Callable[[str], None]) -> Plan:

@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
-
-from sensorline.settings import Settings
+from sensorline.fields import Field, Settings
 
 
 class UpSettings(Settings):
     """Where `sensorline up` keeps its files and which broker it starts."""
 
-    model_config = SettingsConfigDict(env_prefix="UP_")
+    env_prefix: ClassVar[str] = "UP_"
     title: ClassVar[str] = "sensorline up"
 
     folder: Path = Field(

@@ -2,16 +2,19 @@
 
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
-from pydantic_settings import SettingsConfigDict
+from sensorline.fields import Field, Settings
 
-from sensorline.settings import Settings
+
+def _separated(value: Any) -> Any:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
 
 
 class IngestSettings(Settings):
     """How ingest works through what the broker hands over."""
 
-    model_config = SettingsConfigDict(env_prefix="INGEST_")
+    env_prefix: ClassVar[str] = "INGEST_"
     title: ClassVar[str] = "Ingest"
 
     client_id: str = Field(
@@ -22,6 +25,7 @@ class IngestSettings(Settings):
     )
     topics: tuple[str, ...] = Field(
         (),
+        read=_separated,
         description="topic filters to subscribe to, separated by commas; empty: what the decoders understand",
     )
     qos: int = Field(
@@ -39,12 +43,3 @@ class IngestSettings(Settings):
     )
     http_host: str = Field("127.0.0.1", description="address of `/healthz`, `/readyz` and `/metrics`")
     http_port: int = Field(8001, ge=0, le=65_535, description="port of the same; 0 takes a free one")
-
-    @field_validator("topics", mode="before")
-    @classmethod
-    def _separated(cls, value: Any) -> Any:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )

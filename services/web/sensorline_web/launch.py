@@ -14,7 +14,8 @@ from flask import Flask
 from sensorline import logging as service_logging
 from sensorline.decoders import build_decoders, time_limits
 from sensorline.errors import Problem, SensorlineError, SettingsError, StartupError
-from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, Settings, StoreSettings, load
+from sensorline.fields import Settings
+from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, StoreSettings, load
 from sensorline.stores.influxdb.settings import InfluxSettings
 from sensorline.stores.opening import open_reader
 from sensorline_web.app import create_app

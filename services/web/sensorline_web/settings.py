@@ -1,19 +1,41 @@
 """What can be set of the web service: `WEB_…` in the environment."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import SettingsConfigDict
+from sensorline.fields import Field, SecretStr, Settings
+from sensorline.settings import MqttSettings
 
-from sensorline.settings import MqttSettings, Settings
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+    return value
+
+
+def _check_origins(value: tuple[str, ...], before: Mapping[str, Any]) -> tuple[str, ...]:
+    for origin in value:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+            raise ValueError(
+                f"expected origins such as https://example.org, comma separated; {origin[:80]!r} is none"
+            )
+    return value
+
+
+def _check_redis(value: SecretStr, before: Mapping[str, Any]) -> SecretStr:
+    url = value.get_secret_value()
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("expected redis://[:password@]host[:port][/db], or rediss://, unix://")
+    return value
 
 
 class WebSettings(Settings):
     """Where the page is served, how live it is, and what it may cost."""
 
-    model_config = SettingsConfigDict(env_prefix="WEB_")
+    env_prefix: ClassVar[str] = "WEB_"
     title: ClassVar[str] = "Web"
 
     env: Literal["development", "production", "testing"] = Field(
@@ -37,6 +59,8 @@ class WebSettings(Settings):
     )
     allowed_origins: tuple[str, ...] = Field(
         (),
+        read=_split,
+        check=_check_origins,
         description="comma separated origins, such as `https://example.org`, that may open live connections besides the page's own",
     )
     max_clients: int = Field(1_000, ge=1, le=100_000, description="live connections at most")
@@ -46,6 +70,7 @@ class WebSettings(Settings):
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
+        check=_check_redis,
         description="`redis://host:6379/0`: keep cached answers there, shared by several processes; empty keeps them in memory",
     )
     charts_file: Path = Field(
@@ -56,32 +81,6 @@ class WebSettings(Settings):
         pattern=r"^(\S+:[0-9]{1,5})?$",
         description="`host:port` of the broker as the page's first hint shows it; empty shows the broker in use",
     )
-
-    @field_validator("allowed_origins", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
-                raise ValueError(
-                    f"expected origins such as https://example.org, comma separated; {origin[:80]!r} is none"
-                )
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _check_redis(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if url and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("expected redis://[:password@]host[:port][/db], or rediss://, unix://")
-        return value
 
     def broker_host_port(self, mqtt: MqttSettings) -> tuple[str, int]:
         """Return the broker's host and port as the page shows them to people."""

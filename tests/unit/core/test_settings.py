@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
 from sensorline.errors import SettingsError
-from sensorline.settings import MASK, LogSettings, MqttSettings, Settings, StoreSettings, load
+from sensorline.fields import MASK, Field, SecretStr, Settings
+from sensorline.settings import LogSettings, MqttSettings, StoreSettings, load
 
 Load = Callable[..., MqttSettings]
 
@@ -17,7 +16,7 @@ Load = Callable[..., MqttSettings]
 class PageSettings(Settings):
     """A group with what the shared ones lack."""
 
-    model_config = SettingsConfigDict(env_prefix="PAGE_")
+    env_prefix: ClassVar[str] = "PAGE_"
     title: ClassVar[str] = "Page"
 
     queue: str = Field("", pattern="^(redis://.*)?$", description="`redis://…`")
@@ -205,7 +204,7 @@ def test_a_certificate_and_its_key_go_together(given: dict[str, object]) -> None
 
 
 def test_settings_do_not_change_once_they_are_read() -> None:
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="frozen"):
         mqtt().host = "other"  # type: ignore[misc]  # that is the point
 
 

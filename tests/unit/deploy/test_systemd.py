@@ -126,7 +126,7 @@ def test_the_node_may_use_i2c_and_gpio() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_setting_in_an_environment_file_exists(service: str) -> None:
-    known = {group.env_name(field) for group in all_groups() for field in group.model_fields}
+    known = {group.env_name(field) for group in all_groups() for field in group.fields}
     text = (ROOT / f"deploy/systemd/{service}.env").read_text()
     named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
     assert named

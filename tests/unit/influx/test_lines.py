@@ -61,7 +61,7 @@ def test_a_rollup_is_floats_and_its_sum_is_finite() -> None:
     [("127.0.0.1", False), ("localhost", False), ("[::1]", False), ("influxdb", True), ("192.168.1.5", True)],
 )
 def test_lines_are_compressed_only_for_another_host(fake: FakeInflux, host: str, is_compressed: bool) -> None:
-    settings = fake.settings().model_copy(update={"url": f"http://{host}:8086"})
+    settings = fake.settings(url=f"http://{host}:8086")
     connection = Connection(settings)
     assert connection.compresses == is_compressed
     connection.close()

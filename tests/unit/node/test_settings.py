@@ -25,7 +25,7 @@ def test_with_nothing_set_a_node_measures_its_host_under_its_host_name() -> None
 
 
 def test_every_setting_has_a_description() -> None:
-    assert all(field.description for field in NodeSettings.model_fields.values())
+    assert all(field.description for field in NodeSettings.fields.values())
 
 
 @pytest.mark.parametrize(

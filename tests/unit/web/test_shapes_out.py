@@ -124,4 +124,4 @@ def test_the_page_shows_the_broker_in_use_unless_told_otherwise() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    assert all(field.description for field in WebSettings.model_fields.values())
+    assert all(field.description for field in WebSettings.fields.values())

@@ -1,18 +1,31 @@
 """Settings of the InfluxDB store, by the names that InfluxDB's own clients use."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import SettingsConfigDict
+from sensorline.fields import Field, SecretStr, Settings
 
-from sensorline.settings import Settings
+
+def _check_org(value: str, before: Mapping[str, Any]) -> str:
+    if before.get("url") and not value:
+        raise ValueError("expected a value, because INFLUXDB_V2_URL is set")
+    return value
+
+
+def _check_token(value: SecretStr, before: Mapping[str, Any]) -> SecretStr:
+    text = value.get_secret_value()
+    _check_org(text, before)
+    # It goes into a header as it is.
+    if not text.isascii():
+        raise ValueError("expected a token of ASCII characters")
+    return value
 
 
 class InfluxSettings(Settings):
     """Where InfluxDB is. With a URL readings are kept there; without one they are kept in SQLite."""
 
-    model_config = SettingsConfigDict(env_prefix="INFLUXDB_V2_")
+    env_prefix: ClassVar[str] = "INFLUXDB_V2_"
     title: ClassVar[str] = "InfluxDB"
 
     url: str = Field(
@@ -20,9 +33,10 @@ class InfluxSettings(Settings):
         pattern="^(https?://.+)?$",
         description="`http://host:8086`: keep readings in this InfluxDB 2; empty: in SQLite",
     )
-    org: str = Field("", description="organization, by name")
+    org: str = Field("", check=_check_org, description="organization, by name")
     token: SecretStr = Field(
         SecretStr(""),
+        check=_check_token,
         description="API token; each service has its own, made by `sensorline influx setup`",
     )
     bucket: str = Field(
@@ -42,17 +56,6 @@ class InfluxSettings(Settings):
     ssl_ca_cert: Path | None = Field(
         None, description="PEM file of the authorities to trust instead of the system's"
     )
-
-    @field_validator("org", "token")
-    @classmethod
-    def _with_url(cls, value: str | SecretStr, info: ValidationInfo) -> str | SecretStr:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if info.data.get("url") and not text:
-            raise ValueError("expected a value, because INFLUXDB_V2_URL is set")
-        # It goes into a header as it is.
-        if not text.isascii() and info.field_name == "token":
-            raise ValueError("expected a token of ASCII characters")
-        return value
 
     @property
     def is_chosen(self) -> bool:
