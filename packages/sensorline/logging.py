@@ -4,9 +4,13 @@ import logging
 import sys
 import traceback
 
-import structlog
-
 from sensorline.settings import LogSettings
+from sensorline.sparing import absent, on_first_use
+
+# Its colourful tracebacks and its asynchronous methods are not ours. Entry points import this module before any other
+# that logs.
+with absent("better_exceptions", "greenlet", "pygments", "rich"), on_first_use("asyncio"):
+    import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

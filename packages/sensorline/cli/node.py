@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from sensorline import logging
-from sensorline.cli.options import flags, log_options, mqtt_options
-from sensorline.settings import LogSettings, MqttSettings, load
+from sensorline.cli.fresh import become
+from sensorline.cli.options import log_options, mqtt_options
 
 
 @click.command()
@@ -20,9 +19,5 @@ from sensorline.settings import LogSettings, MqttSettings, load
 @log_options
 def node(**arguments: Any) -> None:
     """Read this machine's sensors and publish them."""
-    from sensorline_node.app import run
-    from sensorline_node.settings import NodeSettings
-
-    settings = load(NodeSettings, MqttSettings, LogSettings, flags=flags(arguments))
-    logging.configure(settings[LogSettings], "node")
-    run(settings[NodeSettings], settings[MqttSettings])
+    # A node has 30 MB in all: the parser of the command line does not stay.
+    become("sensorline_node", arguments)

@@ -1,12 +1,11 @@
 """`sensorline web`: serve the dashboard."""
 
-import os
-import sys
 from typing import Any
 
 import click
 
-from sensorline.cli.options import flags, log_options, mqtt_options
+from sensorline.cli.fresh import become
+from sensorline.cli.options import log_options, mqtt_options
 
 
 @click.command()
@@ -18,6 +17,5 @@ from sensorline.cli.options import flags, log_options, mqtt_options
 @log_options
 def web(**arguments: Any) -> None:
     """Serve history and live readings to browsers."""
-    environment = os.environ | {name: str(value) for name, value in flags(arguments).items()}
-    # A fresh interpreter: eventlet and gevent have to patch the standard library before anything else is imported.
-    os.execve(sys.executable, [sys.executable, "-m", "sensorline_web"], environment)  # noqa: S606 - our own module
+    # eventlet and gevent have to patch the standard library before anything else is imported.
+    become("sensorline_web", arguments)

@@ -7,15 +7,13 @@ as one list. Every other packet goes to paho's own parser, so that sessions, kee
 It touches a few of paho's private names; that is why paho is pinned, and why tests compare both readers.
 """
 
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-
 from sensorline.mqtt.arrivals import RawMessage
+from sensorline.mqtt.library import CallbackAPIVersion, MQTTErrorCode
+from sensorline.mqtt.library import client as paho
 
 READ_BYTES = 1 << 20
 BUSY_MESSAGES = 64
@@ -28,6 +26,13 @@ PUBACK_HEADER = b"\x40\x02"
 
 class MalformedPacket(Exception):
     """The peer sent bytes that are not MQTT; the connection has to go."""
+
+
+def _wants_more(exc: OSError) -> bool:
+    # Here, not at the top: without TLS nothing needs ssl, and it is 4 MB.
+    import ssl
+
+    return isinstance(exc, ssl.SSLWantReadError | ssl.SSLWantWriteError)
 
 
 class BulkClient(paho.Client):
@@ -60,9 +65,11 @@ class BulkClient(paho.Client):
             return MQTTErrorCode.MQTT_ERR_NO_CONN
         try:
             data = self._sock.recv(READ_BYTES)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
-        except OSError:
+        except OSError as exc:
+            if self._ssl and _wants_more(exc):
+                return MQTTErrorCode.MQTT_ERR_SUCCESS
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
         if not data:
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
-from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.reasoncodes import ReasonCode
 
 from sensorline import topics
 from sensorline.mqtt.arrivals import ArrivalQueue, Arrivals, RawMessage
 from sensorline.mqtt.bulk import BulkClient
+from sensorline.mqtt.library import ConnectFlags, DisconnectFlags, MQTTMessage, ReasonCode
 from sensorline.settings import MqttSettings
 
 log = structlog.get_logger()

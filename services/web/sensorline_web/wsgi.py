@@ -57,6 +57,15 @@ MODE = chosen_mode()
 _patch(MODE)
 
 
+def _load_libraries() -> None:
+    """Import Socket.IO without the clients, queues and servers of its other users, which it loads where they are installed."""
+    from sensorline.logging import configure  # noqa: F401  # before anything that logs
+    from sensorline.sparing import absent
+
+    with absent("aio_pika", "aiohttp", "kafka", "kombu", "redis", "requests", "tornado", "valkey", "websocket", "zmq"):
+        import flask_socketio  # noqa: F401
+
+
 def _serve_eventlet(listener: "socket.socket", app: "Flask", max_clients: int) -> None:
     import eventlet.wsgi
 
@@ -120,6 +129,7 @@ def serve_function() -> "Callable[[socket.socket, Flask, int], None]":
 
 def build_app() -> "Flask":
     """Return the app with its feed started, for a WSGI server that is not ours. Raises SettingsError."""
+    _load_libraries()
     from sensorline_web.launch import build, read_settings, start_feed
 
     app = build(read_settings(MODE))
@@ -129,6 +139,7 @@ def build_app() -> "Flask":
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
+    _load_libraries()
     from sensorline_web.launch import run
 
     return run(MODE, serve_function())

@@ -35,7 +35,7 @@ class GardenSettings(Settings):
     gate: Literal["wood", "iron", "none"] = Field("wood", description="what the gate is of")
     plan: Path | None = Field(None, check=_plan_of_many, description="file of the plan")
     depth: float | Literal["max"] = Field(1.0, description="depth of the well")
-    beds: tuple[str, ...] = Field(("a",), read=lambda text: tuple(text), description="beds")
+    beds: tuple[str, ...] = Field(("a",), read=tuple, description="beds")
     key: SecretStr = Field(SecretStr(""), description="key of the gate")
     owner: str = Field(default_factory=lambda: "adam", description="who owns it")
 
