@@ -1,10 +1,11 @@
-"""Importing a library without what it brings along and we never use.
+"""Keeping a process small: libraries without what they bring along and we never use, and a start-up that is paid for once.
 
 A library imports for all of its users; what one service has no use for stays in memory for as long as it runs. These two
 change nothing that a program can see: the library meets what it is written for, an optional package that is not
 installed, or a module that is there as soon as something of it is asked for.
 """
 
+import gc
 import importlib
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,15 @@ def on_first_use(*names: str) -> Iterator[None]:
     finally:
         for stand_in in stand_ins.values():
             stand_in.step_aside()
+
+
+def settle() -> None:
+    """Call when a service has been put together: what is there by now stays, and garbage collection need not look again.
+
+    At a hundred readings a second a third of ingest's processor time went into looking through modules and classes.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class _StandIn(ModuleType):

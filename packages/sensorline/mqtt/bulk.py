@@ -19,6 +19,10 @@ READ_BYTES = 1 << 20
 BUSY_MESSAGES = 64
 """A read that gave this many messages is followed by a short wait, so that the next one finds a full buffer."""
 BUSY_WAIT_S = 0.002
+GATHER_STEP_S = 0.05
+GATHER_ENOUGH = 8
+"""A read that gives so many messages is a burst and does not wait. Nor does a trickle of which so many have come and nothing
+more for a step: the broker may be waiting for their acknowledgement, its window can be as small as 20, or 10."""
 
 PUBACK_HEADER = b"\x40\x02"
 """MQTT 3.1.1, section 3.4.1: PUBACK, remaining length 2; the packet identifier follows."""
@@ -40,11 +44,18 @@ class BulkClient(paho.Client):
 
     QoS 2 messages go through paho's `on_message`. On transports that cannot be read in bulk (WebSockets) everything
     does. `on_messages` runs in the network thread and must be quick.
+
+    What comes within `gather_s` of the last delivery waits for the rest of that time, so that messages of a trickle come
+    together; the first one after a pause is delivered at once, and a burst as fast as ever.
     """
 
-    def __init__(self, on_messages: Callable[[list[RawMessage]], None], **kwargs: Any) -> None:
+    def __init__(
+        self, on_messages: Callable[[list[RawMessage]], None], *, gather_s: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, manual_ack=True, protocol=paho.MQTTv311, **kwargs)
         self._on_messages = on_messages
+        self.gather_s = gather_s
+        self._delivered_s = 0.0
         self._reads_in_bulk = kwargs.get("transport", "tcp") == "tcp"
         self._unread = bytearray()
         self._wanted_bytes = 2
@@ -61,6 +72,37 @@ class BulkClient(paho.Client):
         """Read what the socket has and deliver it; called by paho's loop when the socket is readable."""
         if not self._reads_in_bulk:
             return super().loop_read(max_packets)
+        messages: list[RawMessage] = []
+        rc = self._receive(messages)
+        if messages and self.gather_s:
+            if not rc and len(messages) < GATHER_ENOUGH:
+                rc = self._gather(messages)
+            self._delivered_s = time.monotonic()
+        if messages:
+            self._on_messages(messages)
+            if len(messages) >= BUSY_MESSAGES:
+                time.sleep(BUSY_WAIT_S)
+        return rc
+
+    def _gather(self, messages: list[RawMessage]) -> MQTTErrorCode:
+        """Wait for company, in steps, as long as the last delivery is not `gather_s` ago."""
+        while len(messages) < BUSY_MESSAGES:
+            left_s = self._delivered_s + self.gather_s - time.monotonic()
+            if left_s <= 0:
+                break
+            before = len(messages)
+            time.sleep(min(left_s, GATHER_STEP_S))
+            # Acknowledgements go out meanwhile: the broker may be waiting for them.
+            rc = self.loop_write() if self.want_write() else MQTTErrorCode.MQTT_ERR_SUCCESS
+            rc = rc or self._receive(messages)
+            if rc:
+                return rc
+            if len(messages) == before >= GATHER_ENOUGH:
+                break
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _receive(self, messages: list[RawMessage]) -> MQTTErrorCode:
+        """Append what the socket has to `messages`; without any it returns at once."""
         if self._sock is None:
             return MQTTErrorCode.MQTT_ERR_NO_CONN
         try:
@@ -78,16 +120,10 @@ class BulkClient(paho.Client):
         self._unread += data
         if len(self._unread) < self._wanted_bytes:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
-        messages: list[RawMessage] = []
         try:
-            rc = self._split(bytes(self._unread), messages)
+            return self._split(bytes(self._unread), messages)
         except MalformedPacket:
-            rc = self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
-        if messages:
-            self._on_messages(messages)
-            if len(messages) >= BUSY_MESSAGES:
-                time.sleep(BUSY_WAIT_S)
-        return rc
+            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
     def _split(self, buffer: bytes, messages: list[RawMessage]) -> MQTTErrorCode:
         """Append the PUBLISH packets of `buffer` to `messages`, feed the others to paho, keep an unfinished rest."""

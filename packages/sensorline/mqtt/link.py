@@ -36,7 +36,8 @@ class MqttLink:
     `subscriptions` are (filter, QoS) pairs. With `clean_session=False` the broker keeps the session of `client_id`
     while we are away. `on_connected(session_present)` and `on_disconnected()` run in the network thread and must only
     note the fact. With `canary=True` a message to ourselves makes the round trip every 5 s, and `problem()` says when
-    the session is dead although the socket is open.
+    the session is dead although the socket is open. `gather_s` is how long messages of a trickle may wait for each other,
+    so that few wake-ups carry them; a burst, and the first message after a pause, wait for nothing.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class MqttLink:
         subscriptions: Sequence[tuple[str, int]] = (),
         will: Will | None = None,
         canary: bool = False,
+        gather_s: float = 0.0,
         on_connected: Callable[[bool], None] | None = None,
         on_disconnected: Callable[[], None] | None = None,
     ) -> None:
@@ -66,12 +68,16 @@ class MqttLink:
         self._is_connected = False
         self._connected_s = 0.0
         self._refusal = ""
-        self._client = self._build_client(clean_session, will)
+        self._client = self._build_client(clean_session, will, gather_s)
 
-    def _build_client(self, clean_session: bool, will: Will | None) -> BulkClient:
+    def _build_client(self, clean_session: bool, will: Will | None, gather_s: float) -> BulkClient:
         s = self._settings
         client = BulkClient(
-            self._arrived, client_id=self._client_id, clean_session=clean_session, transport=s.transport
+            self._arrived,
+            gather_s=gather_s,
+            client_id=self._client_id,
+            clean_session=clean_session,
+            transport=s.transport,
         )
         if s.username:
             client.username_pw_set(s.username, s.password.get_secret_value() or None)
@@ -127,6 +133,15 @@ class MqttLink:
     def refusal(self) -> str:
         """Why the broker refused or could not be reached, in words; empty while all is well."""
         return self._refusal
+
+    @property
+    def gather_s(self) -> float:
+        """How long messages of a trickle wait for each other; may be changed at any time."""
+        return self._client.gather_s
+
+    @gather_s.setter
+    def gather_s(self, gather_s: float) -> None:
+        self._client.gather_s = gather_s
 
     def start(self) -> None:
         """Begin to connect; returns at once, also when the broker is away."""

@@ -50,7 +50,7 @@ class HealthServer:
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.2,), name="health", daemon=True
+            target=self._server.serve_forever, args=(0.5,), name="health", daemon=True
         )
         self._thread.start()
 

@@ -12,6 +12,7 @@ from sensorline import topics
 from sensorline.mqtt import MqttLink, Will
 from sensorline.reading import Status
 from sensorline.settings import MqttSettings
+from sensorline.sparing import settle
 from sensorline_node.clock import SystemClock
 from sensorline_node.node import Meta, Node
 from sensorline_node.outbox import Outbox
@@ -46,6 +47,7 @@ def run(settings: NodeSettings, mqtt: MqttSettings, stop: threading.Event | None
     )
     meta = Meta(settings.interval_s, roster.is_simulated, settings.display_name, settings.location)
     node = Node(settings.name, meta, roster, outbox, link, clock)
+    settle()
     log.info("node_started", device=settings.name, sensors=",".join(settings.sensors), waiting=outbox.count)
     link.start()
     try:

@@ -16,6 +16,7 @@ from sensorline.decoders import build_decoders, time_limits
 from sensorline.errors import Problem, SensorlineError, SettingsError, StartupError
 from sensorline.fields import Settings
 from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, StoreSettings, load
+from sensorline.sparing import settle
 from sensorline.stores.influxdb.settings import InfluxSettings
 from sensorline.stores.opening import open_reader
 from sensorline_web.app import create_app
@@ -70,7 +71,7 @@ def build(settings: AllSettings) -> Flask:
         settings.web,
         mqtt=settings.mqtt,
         make_reader=lambda: open_reader(settings.store, settings.influx),
-        link=build_link(settings.mqtt, decoders),
+        link=build_link(settings.mqtt, decoders, settings.web.tick_ms / 1000),
         decoders=decoders,
     )
 
@@ -149,6 +150,7 @@ def run(mode: str, serve: Serve) -> int:
             log.exception("serving_failed")
             stopper.fail(f"serving ended: {type(exc).__name__}")
 
+    settle()
     start_feed(app)
     socketio.start_background_task(serve_until_the_end)
     host, port = listener.getsockname()[:2]

@@ -62,7 +62,9 @@ def _load_libraries() -> None:
     from sensorline.logging import configure  # noqa: F401  # before anything that logs
     from sensorline.sparing import absent
 
-    with absent("aio_pika", "aiohttp", "kafka", "kombu", "redis", "requests", "tornado", "valkey", "websocket", "zmq"):
+    with absent(
+        "aio_pika", "aiohttp", "kafka", "kombu", "redis", "requests", "tornado", "valkey", "websocket", "zmq"
+    ):
         import flask_socketio  # noqa: F401
 
 

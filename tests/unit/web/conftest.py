@@ -25,6 +25,8 @@ T0_NS = 1_760_000_000 * 10**9
 class FakeLink:
     """A session with a broker that brings what the test puts in."""
 
+    gather_s = 0.05
+
     def __init__(self) -> None:
         self.is_connected = False
         self.generation = 0

@@ -24,6 +24,8 @@ from sensorline_web.readers import ReaderPool
 log = structlog.get_logger()
 
 IDLE_WAIT_S = 0.25
+UNWATCHED_GATHER_S = 0.25
+"""How long messages may wait for each other while nobody watches."""
 ALIVE_INTERVAL_S = 1.0
 LOAD_RETRY_S = 3.0
 MAX_TAKEN = 1_000
@@ -36,6 +38,8 @@ _INGEST_TOPIC = topics.INGEST_STATUS.encode()
 class Link(Protocol):
     """What the feed needs of a session with the broker; sensorline.mqtt.MqttLink is one."""
 
+    gather_s: float
+
     @property
     def is_connected(self) -> bool: ...
     @property
@@ -47,14 +51,18 @@ class Link(Protocol):
     def check_alive(self) -> str | None: ...
 
 
-def build_link(settings: MqttSettings, decoders: Decoders) -> MqttLink:
-    """Return a session of its own for this process: QoS 0 and clean, because history comes from the store."""
+def build_link(settings: MqttSettings, decoders: Decoders, gather_s: float) -> MqttLink:
+    """Return a session of its own for this process: QoS 0 and clean, because history comes from the store.
+
+    `gather_s` is how long messages may wait for each other: no longer than frames do.
+    """
     return MqttLink(
         settings,
         client_id=f"sensorline-web-{secrets.token_hex(6)}",
         clean_session=True,
         subscriptions=[(f, 0) for f in (*decoders.filters, topics.INGEST_STATUS)],
         canary=True,
+        gather_s=gather_s,
     )
 
 
@@ -82,6 +90,7 @@ class Feed:
         self.state = state
         self.coalescer = coalescer
         self._link = link
+        self._gather_s = link.gather_s
         self._decoders = decoders
         self._readers = readers
         self._metrics = metrics
@@ -180,6 +189,7 @@ class Feed:
             self._announce("state", self.pipeline())
 
     def _check_broker(self) -> None:
+        self._link.gather_s = self._gather_s if self.coalescer.group_count else UNWATCHED_GATHER_S
         connected, generation = self._link.is_connected, self._link.generation
         if connected != self._was_connected or (connected and generation != self._generation):
             self._was_connected, self._generation = connected, generation
