@@ -55,7 +55,7 @@ class BulkClient(paho.Client):
         super().__init__(CallbackAPIVersion.VERSION2, manual_ack=True, protocol=paho.MQTTv311, **kwargs)
         self._on_messages = on_messages
         self.gather_s = gather_s
-        self._delivered_s = 0.0
+        self._delivered_s = float("-inf")
         self._reads_in_bulk = kwargs.get("transport", "tcp") == "tcp"
         self._unread = bytearray()
         self._wanted_bytes = 2

@@ -25,6 +25,9 @@ DEFAULT_MODE = "eventlet"
 SPARE_CONNECTIONS = 256
 """Connections besides the live ones that eventlet serves at the same time."""
 
+LOOKUP_THREADS = 2
+"""Names that eventlet looks up at the same time: the broker's, and one other's."""
+
 SOCKET_TIMEOUT_S = 30
 """A client that neither sends nor takes anything for so long is gone. Live ones answer a ping every 10 s."""
 
@@ -44,13 +47,41 @@ def _patch(mode: str) -> None:
         # eventlet warns at each import that it will retire. It is the default because it is fast on one core; gevent
         # and threading are one setting away, and tested as well.
         warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+        # Its own resolver keeps 8 MB and knows no name that the system has from elsewhere, such as raspberrypi.local.
+        os.environ["EVENTLET_NO_GREENDNS"] = "yes"
         import eventlet
 
+        _look_up_in_threads()
         eventlet.monkey_patch()
     elif mode == "gevent":
         from gevent import monkey
 
         monkey.patch_all()
+
+
+def _look_up_in_threads() -> None:
+    """Let eventlet ask the system for addresses without stopping everybody else for as long as that takes."""
+    from eventlet import tpool
+    from eventlet.green import socket as green
+
+    plain = green.getaddrinfo
+    tpool.set_num_threads(LOOKUP_THREADS)
+
+    def getaddrinfo(
+        host: Any,
+        port: Any,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - the socket module's name
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        try:
+            # What is an address already needs no thread.
+            return plain(host, port, family, type, proto, flags | green.AI_NUMERICHOST)
+        except green.gaierror:
+            return tpool.execute(plain, host, port, family, type, proto, flags)
+
+    green.getaddrinfo = getaddrinfo
 
 
 MODE = chosen_mode()

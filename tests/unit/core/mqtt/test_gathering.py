@@ -1,0 +1,81 @@
+"""A trickle of messages comes together; the first after a pause, and a burst, at once."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from sensorline.mqtt.bulk import GATHER_ENOUGH
+
+GATHER_S = 20.0
+"""Longer than any of these tests takes, unless something waits for all of it."""
+
+
+@pytest.fixture
+def trickle(talk: Any, publish: Any) -> Any:
+    """A client that gathers and has just delivered a first message."""
+    talk.client.gather_s = GATHER_S
+    talk.say([publish(b"a", b"first", 0, 0)])
+    assert [[message[1] for message in messages] for messages in talk.lists] == [[b"first"]]
+    talk.lists.clear()
+    return talk
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object]) -> Iterator[None]:
+    thread = threading.Thread(target=act)
+    thread.start()
+    yield
+    thread.join()
+
+
+def numbered(publish: Any, count: int) -> bytes:
+    return b"".join(publish(b"a", b"%d" % n, 0, 0) for n in range(count))
+
+
+def payloads(talk: Any) -> list[list[bytes]]:
+    return [[message[1] for message in messages] for messages in talk.lists]
+
+
+def test_a_burst_waits_for_nothing(trickle: Any, publish: Any) -> None:
+    begun_s = time.monotonic()
+    trickle.say([numbered(publish, GATHER_ENOUGH)])
+    assert time.monotonic() - begun_s < GATHER_S / 2
+    assert [len(messages) for messages in trickle.lists] == [GATHER_ENOUGH]
+
+
+def test_the_wait_ends(trickle: Any, publish: Any) -> None:
+    trickle.client.gather_s = 0.01
+    trickle.say([publish(b"a", b"second", 0, 0)])
+    assert payloads(trickle) == [[b"second"]]
+
+
+def test_what_follows_soon_comes_together_and_acknowledgements_go_out_meanwhile(
+    trickle: Any, publish: Any
+) -> None:
+    heard = []
+
+    def give_more_for_an_acknowledgement() -> None:
+        heard.append(trickle.broker.recv(100))
+        trickle.broker.sendall(numbered(publish, GATHER_ENOUGH))
+
+    trickle.broker.sendall(publish(b"a", b"second", 0, 0))
+    trickle.client._thread = (
+        threading.current_thread()
+    )  # as in the network thread: packets are queued, not sent here
+    trickle.client.send_pubacks([7])
+    with meanwhile(give_more_for_an_acknowledgement):
+        trickle.client.loop_read()
+    assert heard == [b"\x40\x02\x00\x07"]
+    assert [len(messages) for messages in trickle.lists] == [1 + GATHER_ENOUGH]
+
+
+def test_what_came_before_the_connection_broke_is_delivered(trickle: Any, publish: Any) -> None:
+    trickle.broker.sendall(publish(b"a", b"second", 0, 0))
+    trickle.broker.close()
+    assert trickle.client.loop_read() != 0
+    assert payloads(trickle) == [[b"second"]]
+    assert len(trickle.ends) == 1
