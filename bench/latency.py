@@ -1,4 +1,4 @@
-"""From a publish to the point on the page: real Mosquitto, real web service, real Chromium. And what each process weighs.
+"""From a publish to the point on the page: real Mosquitto, real web service, real Chromium.
 
 One series at irregular intervals is measured, reading by reading; four others publish ten times a second beside it.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from playwright.sync_api import sync_playwright
-from processes import SENSORLINE, answers, free_port, mosquitto, resident_mb, started, wait_for
+from processes import SENSORLINE, answers, free_port, mosquitto, started, wait_for
 from table import Row
 
 READINGS = 100
@@ -49,26 +49,19 @@ def measure(folder: Path) -> list[Row]:
             "STORE_PATH": str(folder / "latency.db"),
             "INGEST_HTTP_PORT": str(health),
             "WEB_PORT": str(http),
-            "NODE_OUTBOX_PATH": str(folder / "node.db"),
             "LOG_LEVEL": "error",
         }
         with (
-            started([*SENSORLINE, "ingest"], folder / "i.log", env) as ingest,
-            started([*SENSORLINE, "web"], folder / "w.log", env) as web,
-            started([*SENSORLINE, "node"], folder / "n.log", env) as node,
+            started([*SENSORLINE, "ingest"], folder / "i.log", env),
+            started([*SENSORLINE, "web"], folder / "w.log", env),
         ):
             wait_for("ingest", lambda: answers(f"http://127.0.0.1:{health}/readyz"))
             wait_for("web", lambda: answers(f"http://127.0.0.1:{http}/readyz"))
             latencies_ms = _measure_page(port, f"http://127.0.0.1:{http}/")
-            weights = {"ingest": ingest.pid, "web": web.pid, "node": node.pid}
-            shown = ", ".join(f"{name} {resident_mb(pid):.0f} MB" for name, pid in weights.items())
     latencies_ms.sort()
     p50, p99 = statistics.median(latencies_ms), latencies_ms[int(len(latencies_ms) * 0.99)]
     figure = f"p50 {p50:.0f} ms, p99 {p99:.0f} ms ({len(latencies_ms)} readings)"
-    return [
-        Row("publish to the point on the page in Chromium", figure, "", "p50 < 60 ms", p50 < 60),
-        Row("resident memory, live operation", shown, "", ""),
-    ]
+    return [Row("publish to the point on the page in Chromium", figure, "", "p50 < 60 ms", p50 < 60)]
 
 
 def _measure_page(port: int, url: str) -> list[float]:

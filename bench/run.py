@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [ingest] [queries] [latency] [influx]
+python bench/run.py [ingest] [queries] [latency] [footprint] [influx]
 """
 
 import platform
@@ -10,6 +10,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import footprint
 import influx
 import ingest
 import latency
@@ -21,6 +22,7 @@ BENCHES = {
     "ingest": ingest.measure,
     "latency": latency.measure,
     "queries": queries.measure,
+    "footprint": footprint.measure,
     "influx": influx.measure,
 }
 
