@@ -63,6 +63,10 @@ class MqttSettings(Settings):
         le=3600,
         description="seconds of silence after which a ping is sent; a dead peer is noticed in twice that",
     )
+    bulk_read: bool = Field(
+        True,
+        description="read many messages with one call; `false` leaves all reading to paho-mqtt, at several times the CPU",
+    )
 
     @classmethod
     def completed(cls, values: dict[str, Any]) -> dict[str, Any]:

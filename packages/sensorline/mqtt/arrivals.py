@@ -6,8 +6,10 @@ new connection. So memory stays bounded however often the connection breaks whil
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from operator import itemgetter
 
 import msgspec
 
@@ -15,6 +17,13 @@ RawMessage = tuple[bytes, bytes, int, int, int]
 """topic, payload, packet identifier (0 with QoS 0), the PUBLISH header's four flag bits, received time in ns (whole ms)."""
 
 FLAG_DUP, FLAG_QOS, FLAG_RETAIN = 0x08, 0x06, 0x01
+
+DENSE_MESSAGES = 64
+"""A wait for company that brought this many messages is worth repeating: each batch costs something, whatever its size."""
+LINGERS_MOST = 8
+"""So a batch waits at most this often: as long as messages keep streaming in, nobody is better off with a smaller one."""
+
+_packet_id_of = itemgetter(2)
 
 
 class Arrivals(msgspec.Struct, gc=False, eq=False):
@@ -41,6 +50,7 @@ class ArrivalQueue:
         self._changed = threading.Condition()
         self._waiting: deque[Arrivals] = deque()
         self._waiting_count = 0
+        self._wanted_count = 1
         self._taken: deque[Arrivals] = deque()
         self._generation = 0
         self._session = 0
@@ -95,7 +105,8 @@ class ArrivalQueue:
                 return
             self._waiting.append(Arrivals(self._generation, messages, self._session))
             self._waiting_count += len(messages)
-            self._changed.notify()
+            if self._waiting_count >= self._wanted_count:
+                self._changed.notify()
 
     def _adopt(self, message: RawMessage) -> bool:
         held = self._unacked_of_old.get(message[2])
@@ -108,15 +119,17 @@ class ArrivalQueue:
     def take(self, timeout_s: float, max_messages: int, linger_s: float = 0.0) -> Arrivals | None:
         """Return what has arrived, at most `max_messages` of one connection, or None after `timeout_s` seconds.
 
-        With `linger_s` it waits that much longer for company, unless there is enough already.
+        With `linger_s` it waits that much longer for company, unless there is enough already; and again, a few times,
+        while messages stream in.
         """
         with self._changed:
-            if not self._waiting:
-                self._changed.wait_for(lambda: self._waiting or self._closed, timeout_s)
+            self._wait_for(1, timeout_s)
             if not self._waiting:
                 return None
-            if linger_s and self._waiting_count < max_messages:
-                self._changed.wait_for(lambda: self._waiting_count >= max_messages or self._closed, linger_s)
+            for _ in range(LINGERS_MOST if linger_s else 0):
+                before = self._waiting_count
+                if self._wait_for(max_messages, linger_s) or self._waiting_count - before < DENSE_MESSAGES:
+                    break
             first = self._waiting.popleft()
             if len(first.messages) > max_messages:
                 self._waiting.appendleft(
@@ -128,6 +141,16 @@ class ArrivalQueue:
             self._waiting_count -= len(first.messages)
             self._taken.append(first)
             return first
+
+    def _wait_for(self, count: int, timeout_s: float) -> bool:
+        """Wait until so many messages wait; True if they do or the queue was closed. Wakes for nothing less."""
+        self._wanted_count = count
+        deadline_s = time.monotonic() + timeout_s
+        while self._waiting_count < count and not self._closed:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or not self._changed.wait(left_s):
+                break
+        return self._waiting_count >= count or self._closed
 
     def _merge(self, first: Arrivals, max_messages: int) -> Arrivals:
         messages = list(first.messages)
@@ -146,7 +169,7 @@ class ArrivalQueue:
         with self._changed:
             self._taken.remove(arrivals)
             if arrivals.generation == self._generation:
-                ids = [message[2] for message in arrivals.messages if message[2]]
+                ids = list(filter(None, map(_packet_id_of, arrivals.messages)))
             else:
                 # The very message counts, not its packet identifier: a broker that lost its session gives it out anew.
                 ids = [m[2] for m in arrivals.messages if self._adopted.get(m[2]) is m]

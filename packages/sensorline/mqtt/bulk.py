@@ -8,31 +8,30 @@ It touches a few of paho's private names; that is why paho is pinned, and why te
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from sensorline.mqtt import packets
 from sensorline.mqtt.arrivals import RawMessage
 from sensorline.mqtt.library import CallbackAPIVersion, MQTTErrorCode
 from sensorline.mqtt.library import client as paho
 
 READ_BYTES = 1 << 20
 BUSY_MESSAGES = 64
-"""A read that gave this many messages is followed by a short wait, so that the next one finds a full buffer."""
+"""A read that gave this many messages is followed by a short wait before the next, so that it finds a full buffer."""
 BUSY_WAIT_S = 0.002
 GATHER_STEP_S = 0.05
 GATHER_ENOUGH = 8
 """A read that gives so many messages is a burst and does not wait. Nor does a trickle of which so many have come and nothing
 more for a step: the broker may be waiting for their acknowledgement, its window can be as small as 20, or 10."""
 
-PUBACK_HEADER = b"\x40\x02"
-"""MQTT 3.1.1, section 3.4.1: PUBACK, remaining length 2; the packet identifier follows."""
 
-
-class MalformedPacket(Exception):
-    """The peer sent bytes that are not MQTT; the connection has to go."""
-
-
-def _wants_more(exc: OSError) -> bool:
+def _is_nothing_yet(exc: OSError, has_tls: bool) -> bool:
+    """Tell whether a socket merely had nothing to give."""
+    if isinstance(exc, BlockingIOError):
+        return True
+    if not has_tls:
+        return False
     # Here, not at the top: without TLS nothing needs ssl, and it is 4 MB.
     import ssl
 
@@ -42,7 +41,7 @@ def _wants_more(exc: OSError) -> bool:
 class BulkClient(paho.Client):
     """A paho client whose QoS 0 and 1 messages arrive as lists at `on_messages`; acknowledge with `send_pubacks`.
 
-    QoS 2 messages go through paho's `on_message`. On transports that cannot be read in bulk (WebSockets) everything
+    QoS 2 messages go through paho's `on_message`; with `in_bulk=False`, where paho's own reader works alone, everything
     does. `on_messages` runs in the network thread and must be quick.
 
     What comes within `gather_s` of the last delivery waits for the rest of that time, so that messages of a trickle come
@@ -50,22 +49,30 @@ class BulkClient(paho.Client):
     """
 
     def __init__(
-        self, on_messages: Callable[[list[RawMessage]], None], *, gather_s: float = 0.0, **kwargs: Any
+        self,
+        on_messages: Callable[[list[RawMessage]], None],
+        *,
+        in_bulk: bool = True,
+        gather_s: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, manual_ack=True, protocol=paho.MQTTv311, **kwargs)
         self._on_messages = on_messages
+        self._reads_in_bulk = in_bulk
         self.gather_s = gather_s
         self._delivered_s = float("-inf")
-        self._reads_in_bulk = kwargs.get("transport", "tcp") == "tcp"
+        self._read_into = memoryview(bytearray(READ_BYTES if in_bulk else 0))
+        self._forget_unread()
+
+    def _forget_unread(self) -> None:
         self._unread = bytearray()
         self._wanted_bytes = 2
         self._for_paho = b""
+        self._is_busy = False
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect again, with nothing left of the old connection's bytes."""
-        self._unread.clear()
-        self._wanted_bytes = 2
-        self._for_paho = b""
+        self._forget_unread()
         return super().reconnect()
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
@@ -78,10 +85,9 @@ class BulkClient(paho.Client):
             if not rc and len(messages) < GATHER_ENOUGH:
                 rc = self._gather(messages)
             self._delivered_s = time.monotonic()
+        self._is_busy = len(messages) >= BUSY_MESSAGES
         if messages:
             self._on_messages(messages)
-            if len(messages) >= BUSY_MESSAGES:
-                time.sleep(BUSY_WAIT_S)
         return rc
 
     def _gather(self, messages: list[RawMessage]) -> MQTTErrorCode:
@@ -102,91 +108,80 @@ class BulkClient(paho.Client):
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _receive(self, messages: list[RawMessage]) -> MQTTErrorCode:
-        """Append what the socket has to `messages`; without any it returns at once."""
+        """Append what the socket has to `messages`; without any it returns at once, but under load after BUSY_WAIT_S."""
         if self._sock is None:
             return MQTTErrorCode.MQTT_ERR_NO_CONN
+        if self._is_busy:
+            time.sleep(BUSY_WAIT_S)
         try:
-            data = self._sock.recv(READ_BYTES)
-        except BlockingIOError:
-            return MQTTErrorCode.MQTT_ERR_SUCCESS
+            data = self._read(self._sock)
         except OSError as exc:
-            if self._ssl and _wants_more(exc):
+            if _is_nothing_yet(exc, self._ssl):
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
-            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            data = b""
         if not data:
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
         with self._msgtime_mutex:
             self._last_bytes_received = time.monotonic()
-        self._unread += data
-        if len(self._unread) < self._wanted_bytes:
-            return MQTTErrorCode.MQTT_ERR_SUCCESS
-        try:
-            return self._split(bytes(self._unread), messages)
-        except MalformedPacket:
-            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+        if self._unread:
+            self._unread += data
+            if len(self._unread) < self._wanted_bytes:
+                return MQTTErrorCode.MQTT_ERR_SUCCESS
+            data = bytes(self._unread)
+        return self._split(data, messages)
+
+    def _read(self, sock: Any) -> bytes:
+        """Return what has arrived, at most 1 MiB or so; empty at the end of the connection."""
+        space = self._read_into
+        if hasattr(sock, "recv_into"):
+            if not self._ssl:
+                return bytes(space[: sock.recv_into(space)])
+            # Brokers send each packet as a record of its own, and a read gives one record.
+            return bytes(space[: self._fill(lambda filled: sock.recv_into(space[filled:]))])
+        # paho's WebSocket gives one frame a read.
+        frames: list[bytes] = []
+
+        def read_frame(filled: int) -> int:
+            frames.append(sock.recv(READ_BYTES))
+            return len(frames[-1])
+
+        self._fill(read_frame)
+        return b"".join(frames)
+
+    def _fill(self, read: Callable[[int], int]) -> int:
+        """Read until nothing is there or 1 MiB is full; return how many bytes."""
+        filled = 0
+        while filled < READ_BYTES:
+            try:
+                count = read(filled)
+            except OSError:
+                if not filled:
+                    raise
+                # Whatever it is, the next read says it again.
+                break
+            if not count:
+                break
+            filled += count
+        return filled
 
     def _split(self, buffer: bytes, messages: list[RawMessage]) -> MQTTErrorCode:
-        """Append the PUBLISH packets of `buffer` to `messages`, feed the others to paho, keep an unfinished rest."""
-        received_ns = time.time_ns() // 1_000_000 * 1_000_000
-        position, length = 0, len(buffer)
-        append = messages.append
-        wanted = 2
-        while length - position >= 2:
-            header = buffer[position]
-            body_bytes = buffer[position + 1]
-            start = position + 2
-            if body_bytes & 0x80:
-                # MQTT 3.1.1, section 2.2.3: seven bits a byte, least significant first, at most four bytes.
-                body_bytes &= 0x7F
-                shift = 7
-                while True:
-                    if shift > 21:
-                        raise MalformedPacket("a remaining length of more than four bytes")
-                    if start >= length:
-                        start = -1
-                        break
-                    byte = buffer[start]
-                    start += 1
-                    body_bytes |= (byte & 0x7F) << shift
-                    shift += 7
-                    if not byte & 0x80:
-                        break
-                if start < 0:
-                    wanted = length - position + 1
-                    break
-            end = start + body_bytes
-            if end > length:
-                wanted = end - position
-                break
-            if header & 0xF0 == 0x30 and header & 0x06 < 0x04:
-                topic_start = start + 2
-                topic_end = (
-                    topic_start + ((buffer[start] << 8) | buffer[start + 1]) if body_bytes >= 2 else end + 1
-                )
-                payload_start = topic_end + (header & 0x02)
-                if payload_start > end:
-                    raise MalformedPacket("a PUBLISH shorter than its topic")
-                packet_id = (buffer[topic_end] << 8) | buffer[topic_end + 1] if header & 0x02 else 0
-                if header & 0x02 and not packet_id:
-                    raise MalformedPacket("packet identifier 0, which [MQTT-2.3.1-1] forbids")
-                append(
-                    (
-                        buffer[topic_start:topic_end],
-                        buffer[payload_start:end],
-                        packet_id,
-                        header & 0x0F,
-                        received_ns,
-                    )
-                )
-            else:
-                self._for_paho = buffer[position:end]
-                rc = super().loop_read(1)
-                if rc or self._sock is None:
-                    return rc
-            position = end
-        del self._unread[:position]
-        self._wanted_bytes = wanted
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
+        """Append the messages of `buffer` to `messages`, feed the other packets to paho, keep an unfinished rest."""
+        rc = MQTTErrorCode.MQTT_ERR_SUCCESS
+
+        def feed_paho(packet: bytes) -> bool:
+            nonlocal rc
+            self._for_paho = packet
+            rc = super(BulkClient, self).loop_read(1)
+            return rc == MQTTErrorCode.MQTT_ERR_SUCCESS and self._sock is not None
+
+        try:
+            used, self._wanted_bytes = packets.split(
+                buffer, time.time_ns() // 1_000_000 * 1_000_000, messages, feed_paho
+            )
+            self._unread = bytearray(buffer[used:]) if used < len(buffer) else bytearray()
+        except packets.MalformedPacket:
+            rc = self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+        return rc
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Give paho's parser the packet that was cut out for it."""
@@ -200,5 +195,11 @@ class BulkClient(paho.Client):
     def send_pubacks(self, packet_ids: Sequence[int]) -> None:
         """Queue PUBACKs, in the given order, as one write. The caller makes sure that this connection is the right one."""
         if packet_ids:
-            wire = b"".join([PUBACK_HEADER + packet_id.to_bytes(2, "big") for packet_id in packet_ids])
+            self._packet_queue(paho.PUBACK, packets.pubacks(packet_ids), 0, 0)
+
+    def send_publishes(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Queue QoS 0 messages, (topic, payload) each, as one write; nobody is told when they are sent."""
+        wire = packets.publishes(messages)
+        if wire:
+            # For paho's bookkeeping it is no PUBLISH: that would be counted and reported as one message.
             self._packet_queue(paho.PUBACK, wire, 0, 0)
