@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,10 @@ class _Outbox:
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         self.sent[topic] = msgspec.json.decode(payload)
         return True
+
+    def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        for topic, payload in messages:
+            self.publish(topic, payload)
 
 
 def test_what_ingest_publishes_has_the_shape_that_the_page_shows() -> None:

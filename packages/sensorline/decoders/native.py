@@ -26,8 +26,11 @@ MAX_TOPICS_REMEMBERED = 50_000
 _OWN_KEYS = frozenset(("value", "ts", "unit", "seq"))
 
 
-class _Topic(msgspec.Struct, frozen=True, gc=False):
-    """What a topic can mean: one metric, the object of a device, or (with three levels and more) either."""
+class NativeTopic(msgspec.Struct, frozen=True, gc=False):
+    """What a topic can mean: one metric, the object of a device, or (with three levels and more) either.
+
+    `kind` is empty, or `$status` or `$meta`.
+    """
 
     device: str
     series: Series | None
@@ -41,9 +44,14 @@ class NativeDecoder:
     filters: tuple[str, ...] = (topics.SENSORS_FILTER,)
 
     def __init__(self, limits: TimeLimits | None = None) -> None:
-        self._limits = limits or TimeLimits()
-        self._topics: dict[bytes, _Topic] = {}
-        self._units: dict[Series, str] = {}
+        self.limits = limits or TimeLimits()
+        self.units: dict[Series, str] = {}
+        """The unit that each series last had in its messages."""
+        self._topics: dict[bytes, NativeTopic] = {}
+
+    def topic(self, topic: bytes) -> NativeTopic:
+        """Return what a topic can mean. Raises Rejected for one outside the grammar."""
+        return self._topics.get(topic) or self._remember(topic)
 
     def decode(self, topic: bytes, payload: bytes, retained: bool, received_ns: int) -> Decoded:
         where = self._topics.get(topic) or self._remember(topic)
@@ -68,7 +76,7 @@ class NativeDecoder:
             out.readings = [r for r in out.readings if r.has_own_time]
         return out
 
-    def _remember(self, topic: bytes) -> _Topic:
+    def _remember(self, topic: bytes) -> NativeTopic:
         levels = topics.decode_topic(topic).split("/")
         if len(levels) < 2 or levels[0] != topics.SENSORS:
             raise Rejected(
@@ -80,18 +88,18 @@ class NativeDecoder:
             )
         last = levels[-1]
         if len(levels) > 2 and last in (topics.STATUS, topics.META):
-            where = _Topic(topics.check_device("/".join(levels[1:-1])), None, last)
+            where = NativeTopic(topics.check_device("/".join(levels[1:-1])), None, last)
         elif len(levels) == 2:
-            where = _Topic(topics.check_device(last), None)
+            where = NativeTopic(topics.check_device(last), None)
         else:
             series = Series(topics.check_device("/".join(levels[1:-1])), topics.check_metric(last))
-            where = _Topic("/".join(levels[1:]), series)
+            where = NativeTopic("/".join(levels[1:]), series)
         if len(self._topics) >= MAX_TOPICS_REMEMBERED:
             self._topics.clear()
         self._topics[topic] = where
         return where
 
-    def _decode_array(self, where: _Topic, items: list[Any], received_ns: int, out: Decoded) -> None:
+    def _decode_array(self, where: NativeTopic, items: list[Any], received_ns: int, out: Decoded) -> None:
         if not items:
             raise Rejected("no_reading", "the array is empty")
         if len(items) > READINGS_MAX:
@@ -111,7 +119,7 @@ class NativeDecoder:
                 f"{len(out.readings):,} readings in one message; at most {READINGS_MAX:,}",
             )
 
-    def _decode_item(self, where: _Topic, value: Any, received_ns: int, out: Decoded) -> None:
+    def _decode_item(self, where: NativeTopic, value: Any, received_ns: int, out: Decoded) -> None:
         series = where.series
         if isinstance(value, dict):
             if series is None or "value" not in value:
@@ -131,7 +139,9 @@ class NativeDecoder:
         else:
             out.readings.append(Reading(series, received_ns, to_number(value), None, False))
 
-    def _decode_object(self, where: _Topic, value: dict[str, Any], received_ns: int, out: Decoded) -> None:
+    def _decode_object(
+        self, where: NativeTopic, value: dict[str, Any], received_ns: int, out: Decoded
+    ) -> None:
         device = topics.check_device(where.device)
         time_ns, own = self._time(value, received_ns)
         seq = to_seq(value.get("seq"))
@@ -174,12 +184,12 @@ class NativeDecoder:
         ts = value.get("ts")
         if ts is None:
             return received_ns, False
-        return check_time(parse_ts(ts), received_ns, self._limits), True
+        return check_time(parse_ts(ts), received_ns, self.limits), True
 
     def _note_unit(self, series: Series, unit: str, out: Decoded) -> None:
         # A unit comes with every reading but is a fact only when it is new.
-        if self._units.get(series) != unit:
-            if len(self._units) >= MAX_TOPICS_REMEMBERED:
-                self._units.clear()
-            self._units[series] = unit
+        if self.units.get(series) != unit:
+            if len(self.units) >= MAX_TOPICS_REMEMBERED:
+                self.units.clear()
+            self.units[series] = unit
             out.facts.append(DeviceFacts(series.device, units={series.metric: unit}))

@@ -23,6 +23,15 @@ class Decoders:
         """The topic filters to subscribe to."""
         return tuple(dict.fromkeys(f for decoder in self._decoders for f in decoder.filters))
 
+    @property
+    def native(self) -> NativeDecoder | None:
+        """The native family's decoder, if it is one of them."""
+        return next((d for d in self._decoders if isinstance(d, NativeDecoder)), None)
+
+    def is_native(self, topic: bytes) -> bool:
+        """Tell whether the native family takes a topic. Raises Rejected (`topic_unknown`)."""
+        return isinstance(self._choice.get(topic) or self.choose(topic), NativeDecoder)
+
     def choose(self, topic: bytes) -> Decoder:
         """Return the decoder that takes a topic. Raises Rejected (`topic_unknown`)."""
         text = topics.decode_topic(topic)

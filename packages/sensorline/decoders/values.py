@@ -23,6 +23,9 @@ WORDS = {
 }
 """Text that is a number: the two states that devices have words for."""
 
+SEQ_MAX = 2**53
+"""The last integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
+
 _TOO_LARGE = "a number is larger than a double can hold (about 1.8e308)"
 _NOT_FINITE = {"nan", "inf", "infinity"}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
@@ -120,8 +123,7 @@ def to_seq(value: Any) -> int | None:
     """Return a sequence number (0 … 2^53), or None for an absent one. Raises Rejected (`seq_invalid`)."""
     if value is None:
         return None
-    # 2^53 is the last integer that every JSON reader keeps exactly (RFC 8259, section 6).
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 2**53:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= SEQ_MAX:
         raise Rejected("seq_invalid", f"seq is {str(value)[:40]!r}; expected an integer from 0 to 2^53")
     return value
 

@@ -199,7 +199,7 @@ class MqttLink:
     def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Hand QoS 0 messages, (topic, payload) each, to the network thread as one write; lost without a connection.
 
-        Topics have no wildcards and at most 65,535 bytes: nobody checks them here.
+        A topic of more than 65,535 bytes is left out; wildcards are not looked for.
         """
         if self._is_connected:
             self._client.send_publishes(messages)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 
 from sensorline.mqtt.arrivals import RawMessage
+from sensorline.topics import TOPIC_MAX_BYTES
 
 _QOS_0, _QOS_1 = 0x30, 0x32
 """PUBLISH headers (section 3.3.1) without the dup and retain flags: nearly all that a busy connection carries."""
@@ -111,10 +112,15 @@ def pubacks(packet_ids: Sequence[int]) -> bytes:
 
 
 def publishes(messages: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return QoS 0 PUBLISH packets (section 3.3) of (topic, payload) pairs as one piece."""
+    """Return QoS 0 PUBLISH packets (section 3.3) of (topic, payload) pairs as one piece.
+
+    A topic that MQTT has no room for is left out.
+    """
     pieces: list[bytes | bytearray] = []
     for topic, payload in messages:
         name = topic.encode()
+        if len(name) > TOPIC_MAX_BYTES:
+            continue
         size = 2 + len(name) + len(payload)
         length = bytearray()
         while size > 127:

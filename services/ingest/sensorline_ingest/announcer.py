@@ -5,6 +5,7 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,10 @@ class Publisher(Protocol):
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         """Hand over a message; False while there is no connection."""
+        ...
+
+    def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Hand over QoS 0 messages, (topic, payload) each, as one write."""
         ...
 
 
@@ -75,8 +80,12 @@ class Announcer:
 
     def committed(self, batch: Batch) -> None:
         """Confirm the batch's sequence numbers and announce its rejects."""
-        for device, ranges in durable_seqs(batch).items():
-            self._publisher.publish(topics.acks_topic(device), _encode({"stored": ranges}))
+        if batch.seqs or batch.dead_letters:
+            confirmations = [
+                (topics.acks_topic(device), _encode({"stored": ranges}))
+                for device, ranges in durable_seqs(batch).items()
+            ]
+            self._publisher.publish_many(confirmations)
         for token in batch.confirm_tokens:
             if token.isalnum():
                 self._publisher.publish(f"{topics.CONFIRMED}/{token}", b"{}", qos=1)

@@ -15,10 +15,12 @@ Ranges = dict[str, list[tuple[int, int]]]
 
 def durable_seqs(batch: Batch) -> Ranges:
     """Return for each device its durable sequence numbers as ascending ranges, ends included."""
-    seqs = {device: set(numbers) for device, numbers in batch.seqs.items()}
+    if not batch.dead_letters:
+        return {device: _ranges(numbers) for device, numbers in batch.seqs.items()}
+    seqs = {device: list(numbers) for device, numbers in batch.seqs.items()}
     for dead_letter in batch.dead_letters:
         for device, seq in _seqs_of(dead_letter):
-            seqs.setdefault(device, set()).add(seq)
+            seqs.setdefault(device, []).append(seq)
     return {device: _ranges(numbers) for device, numbers in seqs.items()}
 
 
@@ -41,9 +43,13 @@ def _seqs_of(dead_letter: DeadLetter) -> Iterator[tuple[str, int]]:
             yield device, seq
 
 
-def _ranges(numbers: set[int]) -> list[tuple[int, int]]:
+def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
+    first, last = numbers[0], numbers[-1]
+    if last - first + 1 == len(numbers) and numbers == [*range(first, last + 1)]:
+        # As a device numbers them, and so nearly always.
+        return [(first, last)]
     ranges: list[tuple[int, int]] = []
-    for number in sorted(numbers):
+    for number in sorted(set(numbers)):
         if ranges and number == ranges[-1][1] + 1:
             ranges[-1] = (ranges[-1][0], number)
         else:

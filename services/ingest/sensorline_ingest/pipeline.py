@@ -8,14 +8,15 @@ import msgspec
 import structlog
 
 from sensorline import topics
-from sensorline.decoders import Decoders
+from sensorline.decoders import Decoded, Decoders
 from sensorline.errors import Rejected
 from sensorline.mqtt import RawMessage
 from sensorline.mqtt.arrivals import FLAG_DUP, FLAG_RETAIN
-from sensorline.reading import Batch, DeadLetter, Receipt
+from sensorline.reading import Batch, DeadLetter, Series
 from sensorline.stores.base import StoreWriter
 from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.metrics import IngestMetrics
+from sensorline_ingest.quick import QuickWay
 from sensorline_ingest.receipts import Receipts, digest
 
 log = structlog.get_logger()
@@ -47,6 +48,8 @@ class Pipeline:
         self._cardinality = cardinality
         self._metrics = metrics
         self._receipts = Receipts(writer.receipts())
+        native = decoders.native
+        self._quick = QuickWay(native, self._decode_one) if native else None
         self._retained_rejects: set[int] = set()
         self._begins_session = False
         state = writer.state()
@@ -64,60 +67,70 @@ class Pipeline:
         """
         batch = Batch(begins_session=self._begins_session)
         self._begins_session = False
-        decode = self._decoders.decode
-        for topic, payload, packet_id, flags, received_ns in messages:
-            if packet_id:
-                receipt = Receipt(packet_id, digest(topic, payload))
-                if flags & FLAG_DUP and self._receipts.has(receipt):
-                    self._metrics.duplicates.inc()
-                    continue
-                self._receipts.add(receipt)
-                batch.packet_ids.append(receipt.packet_id)
-                batch.digests.append(receipt.digest)
-            if topic.startswith(CONFIRM_PREFIX):
-                batch.confirm_tokens.append(topics.printable_topic(topic[len(CONFIRM_PREFIX) :])[:64])
-                continue
-            if (not payload and flags & FLAG_RETAIN) or topic.startswith(OWN_TOPICS):
-                continue
-            try:
-                decoded = decode(topic, payload, bool(flags & FLAG_RETAIN), received_ns)
-            except Rejected as exc:
-                self._reject(batch, topic, payload, flags, received_ns, exc)
-                continue
-            except Exception as exc:
-                # A mistake of ours: it must not stop the others, and the message is kept for the day it is mended.
-                log.exception("decoder_failed", topic=topics.printable_topic(topic))
-                mistake = Rejected("decoder_error", f"{type(exc).__name__}: {exc}")
-                self._reject(batch, topic, payload, flags, received_ns, mistake)
-                continue
-            rejects = decoded.rejects
-            for reading in decoded.readings:
-                try:
-                    self._cardinality.admit(reading.series)
-                except Rejected as exc:
-                    rejects = [*rejects, exc]
-                    continue
-                batch.add(reading)
-            for facts in decoded.facts:
-                try:
-                    self._cardinality.admit_facts(facts)
-                except Rejected as exc:
-                    rejects = [*rejects, exc]
-                else:
-                    batch.facts.append(facts)
-            if decoded.state:
-                self._metrics.state.inc(len(decoded.state))
-            if decoded.ignored:
-                self._metrics.ignored.inc(len(decoded.ignored))
-            if rejects:
-                more = f" (and {len(rejects) - 1} more)" if len(rejects) > 1 else ""
-                first = Rejected(rejects[0].reason, f"{rejects[0].detail}{more}")
-                self._reject(batch, topic, payload, flags, received_ns, first)
+        self._receipts.begin_batch(batch.packet_ids, batch.digests)
+        if self._quick is not None:
+            self._quick.decode(messages, batch)
+        else:
+            for message in messages:
+                self._decode_one(batch, message)
         return batch
 
-    def _reject(
-        self, batch: Batch, topic: bytes, payload: bytes, flags: int, received_ns: int, why: Rejected
-    ) -> None:
+    def _decode_one(self, batch: Batch, message: RawMessage) -> None:
+        topic, payload, packet_id, flags, received_ns = message
+        if packet_id:
+            if flags & FLAG_DUP and self._receipts.has(packet_id, topic, payload):
+                self._metrics.duplicates.inc()
+                return
+            batch.packet_ids.append(packet_id)
+            batch.digests.append(digest(topic, payload))
+        if topic.startswith(CONFIRM_PREFIX):
+            batch.confirm_tokens.append(topics.printable_topic(topic[len(CONFIRM_PREFIX) :])[:64])
+            return
+        if (not payload and flags & FLAG_RETAIN) or topic.startswith(OWN_TOPICS):
+            return
+        try:
+            decoded = self._decoders.decode(topic, payload, bool(flags & FLAG_RETAIN), received_ns)
+        except Rejected as exc:
+            self._reject(batch, message, exc)
+        except Exception as exc:
+            # A mistake of ours: it must not stop the others, and the message is kept for the day it is mended.
+            log.exception("decoder_failed", topic=topics.printable_topic(topic))
+            self._reject(batch, message, Rejected("decoder_error", f"{type(exc).__name__}: {exc}"))
+        else:
+            rejects = self._take(batch, topic, decoded)
+            if rejects:
+                more = f" (and {len(rejects) - 1} more)" if len(rejects) > 1 else ""
+                self._reject(batch, message, Rejected(rejects[0].reason, f"{rejects[0].detail}{more}"))
+
+    def _take(self, batch: Batch, topic: bytes, decoded: Decoded) -> list[Rejected]:
+        """Take what a message says into the batch; return what of it was rejected."""
+        rejects = decoded.rejects
+        admitted: dict[Series, None] = {}
+        for reading in decoded.readings:
+            try:
+                self._cardinality.admit(reading.series)
+            except Rejected as exc:
+                rejects = [*rejects, exc]
+                continue
+            admitted[reading.series] = None
+            batch.add(reading)
+        if self._quick is not None and admitted and self._decoders.is_native(topic):
+            self._quick.learn(topic, admitted)
+        for facts in decoded.facts:
+            try:
+                self._cardinality.admit_facts(facts)
+            except Rejected as exc:
+                rejects = [*rejects, exc]
+            else:
+                batch.facts.append(facts)
+        if decoded.state:
+            self._metrics.state.inc(len(decoded.state))
+        if decoded.ignored:
+            self._metrics.ignored.inc(len(decoded.ignored))
+        return rejects
+
+    def _reject(self, batch: Batch, message: RawMessage, why: Rejected) -> None:
+        topic, payload, _, flags, received_ns = message
         if flags & FLAG_RETAIN:
             # The broker sends what it retains at each of our subscriptions; once is enough to say what is wrong with it.
             key = digest(topic, payload)

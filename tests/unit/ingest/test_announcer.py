@@ -1,5 +1,6 @@
 """What ingest tells the world: confirmations, rejects, its status, its will."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +22,10 @@ class Outbox:
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         self.sent.append((topic, msgspec.json.decode(payload), retain))
         return False
+
+    def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        for topic, payload in messages:
+            self.publish(topic, payload)
 
 
 def reading(device: str, seq: int | None) -> Reading:
