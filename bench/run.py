@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [ingest] [queries] [latency] [footprint] [influx]
+python bench/run.py [ingest] [path] [queries] [latency] [footprint] [influx]
 """
 
 import platform
@@ -14,12 +14,14 @@ import footprint
 import influx
 import ingest
 import latency
+import path
 import psutil
 import queries
 from table import Row, render
 
 BENCHES = {
     "ingest": ingest.measure,
+    "path": path.measure,
     "latency": latency.measure,
     "queries": queries.measure,
     "footprint": footprint.measure,

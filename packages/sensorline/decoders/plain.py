@@ -60,6 +60,8 @@ class Window:
 
     def time_ns(self, ts: object) -> int:
         """Return any `ts` in nanoseconds. Raises NotPlain or Rejected for what is no plain time."""
+        if type(ts) is int and self.earliest_ms <= ts <= self.latest_ms:
+            return ts * _MS
         time_ns = parse_ts(ts)
         if not self.earliest_ms * _MS <= time_ns <= self.latest_ms * _MS:
             raise NotPlain
@@ -86,12 +88,17 @@ def array_columns(items: list[Value], received_ns: int, window: Window, unit: st
         raise NotPlain
     times: list[int] = []
     seqs: list[int] = []
+    earliest_ms, latest_ms = window.earliest_ms, window.latest_ms
     for item in items:
         if item.unit is not None and item.unit != unit:
             raise NotPlain
         if item.seq is not None:
             seqs.append(plain_seq(item.seq))
-        times.append(received_ns if item.ts is None else window.time_ns(item.ts))
+        ts = item.ts
+        if type(ts) is int and earliest_ms <= ts <= latest_ms:
+            times.append(ts * _MS)
+        else:
+            times.append(received_ns if ts is None else window.time_ns(ts))
     return times, [item.value for item in items], seqs
 
 

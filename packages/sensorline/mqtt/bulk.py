@@ -17,10 +17,12 @@ from sensorline.mqtt.library import CallbackAPIVersion, MQTTErrorCode
 from sensorline.mqtt.library import client as paho
 
 READ_BYTES = 1 << 20
-BUSY_MESSAGES = 64
-"""A read that gave this many messages is followed by a short wait before the next, so that it finds a full buffer."""
+BUSY_PER_S = 4_000
+"""Under load, from so many messages a second on, each read is preceded by a short wait, so that it finds a full buffer."""
 BUSY_WAIT_S = 0.002
+_RATE_OVER_S = 0.01
 GATHER_STEP_S = 0.05
+GATHER_MOST = 64
 GATHER_ENOUGH = 8
 """A read that gives so many messages is a burst and does not wait. Nor does a trickle of which so many have come and nothing
 more for a step: the broker may be waiting for their acknowledgement, its window can be as small as 20, or 10."""
@@ -69,6 +71,8 @@ class BulkClient(paho.Client):
         self._wanted_bytes = 2
         self._for_paho = b""
         self._is_busy = False
+        self._rate_since_s = 0.0
+        self._rate_count = 0
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect again, with nothing left of the old connection's bytes."""
@@ -85,14 +89,13 @@ class BulkClient(paho.Client):
             if not rc and len(messages) < GATHER_ENOUGH:
                 rc = self._gather(messages)
             self._delivered_s = time.monotonic()
-        self._is_busy = len(messages) >= BUSY_MESSAGES
         if messages:
             self._on_messages(messages)
         return rc
 
     def _gather(self, messages: list[RawMessage]) -> MQTTErrorCode:
         """Wait for company, in steps, as long as the last delivery is not `gather_s` ago."""
-        while len(messages) < BUSY_MESSAGES:
+        while len(messages) < GATHER_MOST:
             left_s = self._delivered_s + self.gather_s - time.monotonic()
             if left_s <= 0:
                 break
@@ -121,8 +124,12 @@ class BulkClient(paho.Client):
             data = b""
         if not data:
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        now_s = time.monotonic()
         with self._msgtime_mutex:
-            self._last_bytes_received = time.monotonic()
+            self._last_bytes_received = now_s
+        if now_s - self._rate_since_s > _RATE_OVER_S:
+            self._is_busy = self._rate_count > BUSY_PER_S * (now_s - self._rate_since_s)
+            self._rate_since_s, self._rate_count = now_s, 0
         if self._unread:
             self._unread += data
             if len(self._unread) < self._wanted_bytes:
@@ -181,6 +188,7 @@ class BulkClient(paho.Client):
             self._unread = bytearray(buffer[used:]) if used < len(buffer) else bytearray()
         except packets.MalformedPacket:
             rc = self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+        self._rate_count += len(messages)
         return rc
 
     def _sock_recv(self, bufsize: int) -> bytes:

@@ -13,7 +13,6 @@ from sensorline.errors import StoreUnavailable
 from sensorline.mqtt import MqttLink
 from sensorline.reading import Batch
 from sensorline.settings import DecodingSettings, MqttSettings, StoreSettings
-from sensorline.sparing import settle
 from sensorline.stores import opening
 from sensorline.stores.base import StoreWriter
 from sensorline.stores.influxdb.settings import InfluxSettings
@@ -21,6 +20,7 @@ from sensorline_ingest.announcer import Announcer, Instance, offline_will
 from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.claim import StoreLock, claim_session
 from sensorline_ingest.clock import CautiousClock
+from sensorline_ingest.collector import calm_collector
 from sensorline_ingest.health import HealthServer
 from sensorline_ingest.metrics import IngestMetrics
 from sensorline_ingest.pipeline import Pipeline
@@ -191,7 +191,7 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ingest.stop())
     where = f"{influx.url} {influx.bucket}" if influx.is_chosen else str(store.path)
-    settle()
+    calm_collector()
     log.info("ingest_started", store=where, health_port=ingest.health_port)
     ingest.run()
     log.info("ingest_stopped")

@@ -1,0 +1,46 @@
+"""`sensorline ingest` with a store that keeps nothing: what is measured is the way from the socket to the store and back.
+
+python bench/null_ingest.py [OPTIONS of sensorline ingest]
+"""
+
+import sys
+from typing import Any
+
+from sensorline.cli import cli
+from sensorline.reading import Batch, Committed, Receipt, Series
+from sensorline.stores import opening
+from sensorline.stores.base import WriterState
+
+
+class NullWriter:
+    """Says of every batch that it is stored."""
+
+    waiting_windows = 0
+
+    def commit(self, batch: Batch) -> Committed:
+        return Committed(len(batch.readings), 0, 0)
+
+    def receipts(self) -> list[Receipt]:
+        return []
+
+    def series(self) -> list[Series]:
+        return []
+
+    def maintain(self, now_ns: int) -> bool:
+        return False
+
+    def state(self) -> WriterState:
+        return WriterState(0, 0, 0)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def open_null_writer(*_: Any) -> NullWriter:
+    """Take the place of sensorline.stores.opening.open_writer."""
+    return NullWriter()
+
+
+if __name__ == "__main__":
+    opening.open_writer = open_null_writer
+    cli(["ingest", *sys.argv[1:]])
