@@ -44,7 +44,7 @@ def split(
                 break
             topic_start = position + 4
             topic_end = topic_start + topic_bytes
-            if header == _QOS_1:
+            if header == _QOS_1 and topic_bytes:
                 payload_start = topic_end + 2
                 if payload_start > end:
                     raise MalformedPacket("a PUBLISH shorter than its topic")
@@ -54,7 +54,7 @@ def split(
                 append(
                     (buffer[topic_start:topic_end], buffer[payload_start:end], packet_id, 0x02, received_ns)
                 )
-            elif header == _QOS_0 and size >= 2:
+            elif header == _QOS_0 and topic_bytes and size >= 2:
                 if topic_end > end:
                     raise MalformedPacket("a PUBLISH shorter than its topic")
                 append((buffer[topic_start:topic_end], buffer[topic_end:end], 0, 0, received_ns))
@@ -84,6 +84,8 @@ def _body(buffer: bytes, position: int) -> tuple[int, int]:
         size |= (buffer[at] & 0x7F) << 7 * digit
         if not buffer[at] & 0x80:
             return at + 1, at + 1 + size
+    if position + 5 >= len(buffer):
+        return -1, position + 6
     raise MalformedPacket("a remaining length of more than four bytes")
 
 
@@ -95,6 +97,8 @@ def _publish(buffer: bytes, position: int, start: int, end: int, received_ns: in
     payload_start = topic_end + has_identifier
     if payload_start > end:
         raise MalformedPacket("a PUBLISH shorter than its topic")
+    if topic_start == topic_end:
+        raise MalformedPacket("an empty topic, which [MQTT-4.7.3-1] forbids")
     packet_id = (buffer[topic_end] << 8 | buffer[topic_end + 1]) if has_identifier else 0
     if has_identifier and not packet_id:
         raise MalformedPacket("packet identifier 0, which [MQTT-2.3.1-1] forbids")
