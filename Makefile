@@ -18,7 +18,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format docs assets lock bench install-pi uninstall-pi \
+.PHONY: help run test lint format docs assets lock bench profile install-pi uninstall-pi \
 	up down logs debug backup restore upgrade-check test-compose clean rebuild-venv
 
 help: ## Print this help
@@ -58,6 +58,9 @@ lock: $(STATE)/uv ## Pin every requirement again, with hashes
 
 bench: $(STATE)/dev ## Measure rates, latency, query times and memory
 	@$(BIN)/python bench/run.py
+
+profile: $(STATE)/dev ## Show in which functions ingest's CPU time goes under load; PROFILE="--null object" for others
+	@$(BIN)/python bench/profile_ingest.py $(PROFILE)
 
 install-pi: ## Install services for systemd on a Raspberry Pi, as root; SERVICES=node for a bare sensor node
 	@SERVICES="$(or $(SERVICES),ingest web node)" PYTHON="$(PYTHON)" DESTDIR="$(DESTDIR)" sh deploy/install-pi

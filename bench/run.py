@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [ingest] [path] [queries] [latency] [footprint] [influx]
+python bench/run.py [ingest] [path] [queries] [latency] [footprint] [catchup] [influx]
 """
 
 import platform
@@ -10,6 +10,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import catchup
 import footprint
 import influx
 import ingest
@@ -25,6 +26,7 @@ BENCHES = {
     "latency": latency.measure,
     "queries": queries.measure,
     "footprint": footprint.measure,
+    "catchup": catchup.measure,
     "influx": influx.measure,
 }
 
