@@ -1,15 +1,17 @@
 """What most messages of the native family are, decoded without a detour: into exactly what native.decode() makes of them.
 
-A number, `{"value":…,"ts":…,"seq":…,"unit":…}`, an array of such objects, the object of a device with nothing but numbers.
-Everything else is `NotPlain`, also what looks plain and is wrong: then native.decode() finds out and says why. A test with
+A number, `{"value":…,"ts":…,"seq":…,"unit":…}`, an array of such objects, the object of a device, or an array of those. Everything
+else is `NotPlain`, also what looks plain and is wrong: then native.decode() finds out and says why. A test with
 arbitrary payloads holds both to one result.
 """
+
+from typing import Any
 
 import msgspec
 
 from sensorline.decoders.base import READINGS_MAX
 from sensorline.decoders.times import EARLIEST_NS, TimeLimits, parse_ts
-from sensorline.decoders.values import SEQ_MAX
+from sensorline.decoders.values import SEQ_MAX, WORDS, to_number
 from sensorline.reading import Readings, Series
 
 _MS = 10**6
@@ -22,7 +24,7 @@ class NotPlain(Exception):
 
 
 class Value(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The object of one value. A member that is not here makes a message not plain: it may hold what no parser takes."""
+    """The object of one value. Others may have members besides (`wider_value`): they are decoded too, to be judged as JSON."""
 
     value: float
     ts: int | float | str | None = None
@@ -36,6 +38,7 @@ decode_metric = msgspec.json.Decoder(Value | float | list[Value]).decode
 decode_object = msgspec.json.Decoder().decode
 
 _NUMBERS = frozenset((int, float))
+_OWN_NAMES = ("value", "ts", "unit", "seq")
 
 
 class Window:
@@ -102,56 +105,88 @@ def array_columns(items: list[Value], received_ns: int, window: Window, unit: st
     return times, [item.value for item in items], seqs
 
 
+def wider_value(payload: bytes) -> Value:
+    """Return a value's object that has other members beside ours. Raises for what is not plain."""
+    content = decode_object(payload)
+    if type(content) is not dict or type(content.get("value")) not in _NUMBERS:
+        raise NotPlain
+    return msgspec.convert({name: content[name] for name in _OWN_NAMES if name in content}, Value)
+
+
 def take_object(
     payload: bytes, series_of: dict[str, Series], received_ns: int, window: Window, out: Readings
-) -> list[int]:
-    """Append what an object of a device says, or an array of them; return the running numbers.
+) -> tuple[list[int], int]:
+    """Append what an object of a device says, or an array of them; return the running numbers, and how many members
+    were ignored.
 
     `series_of` has the metrics that are known already. Raises for what is not plain; then nothing was appended.
     """
     content = decode_object(payload)
     seqs: list[int] = []
     if type(content) is dict:
-        series, time_ns, values = _object_columns(content, series_of, received_ns, window, seqs)
+        series, time_ns, values, ignored = _object_columns(content, series_of, received_ns, window, seqs)
         out.series += series
         out.time_ns += [time_ns] * len(values)
         out.value += values
-        return seqs
-    if type(content) is not list or not content:
+        return seqs, ignored
+    if type(content) is not list or not 0 < len(content) <= READINGS_MAX:
         raise NotPlain
     all_series: list[Series] = []
     times: list[int] = []
     numbers: list[float] = []
+    all_ignored = 0
     for item in content:
         if type(item) is not dict:
             raise NotPlain
-        series, time_ns, values = _object_columns(item, series_of, received_ns, window, seqs)
+        series, time_ns, values, ignored = _object_columns(item, series_of, received_ns, window, seqs)
         all_series += series
         times += [time_ns] * len(values)
         numbers += values
+        all_ignored += ignored
     if len(numbers) > READINGS_MAX:
         raise NotPlain
     out.series += all_series
     out.time_ns += times
     out.value += numbers
-    return seqs
+    return seqs, all_ignored
 
 
 def _object_columns(
-    item: dict[str, object], series_of: dict[str, Series], received_ns: int, window: Window, seqs: list[int]
-) -> tuple[list[Series], int, list[float]]:
+    item: dict[str, Any], series_of: dict[str, Series], received_ns: int, window: Window, seqs: list[int]
+) -> tuple[list[Series], int, list[float], int]:
     """Take a decoded object apart, and note its running number."""
-    if len(item) > READINGS_MAX:
+    size = len(item)
+    if size > READINGS_MAX:
         raise NotPlain
     ts, seq = item.pop("ts", None), item.pop("seq", None)
-    members = item.values()
-    if not members or not _NUMBERS.issuperset(map(type, members)) or not series_of.keys() >= item.keys():
+    if not _NUMBERS.issuperset(map(type, item.values())):
+        members = len(item)
+        item = {name: number for name, member in item.items() if (number := _member(member)) is not None}
+        ignored = members - len(item)
+    else:
+        ignored = 0
+    if not item:
         raise NotPlain
-    try:
-        values = [*map(float, members)]  # type: ignore[arg-type]  # all of them are int or float, as was seen
-    except OverflowError:
-        raise NotPlain from None
+    # A name that is not known here raises KeyError, a number that no double holds OverflowError.
+    series = [*map(series_of.__getitem__, item)]
+    values = [*map(float, item.values())]
     time_ns = received_ns if ts is None else window.time_ns(ts)
     if seq is not None:
         seqs.append(plain_seq(seq))
-    return [*map(series_of.__getitem__, item)], time_ns, values
+    return series, time_ns, values, ignored
+
+
+def _member(member: Any) -> float | None:
+    """Return a member's number, or None for one that is ignored. Raises NotPlain or Rejected."""
+    kind = type(member)
+    if kind in _NUMBERS or kind is bool:
+        return float(member)
+    if kind is str:
+        number = WORDS.get(member.strip().lower())
+        if number is not None:
+            return number
+        # Most text beside numbers is a name or a mode, and cannot even begin a number, NaN or Infinity.
+        return None if member[:1].isalpha() and member[:1] not in "nNiI" else to_number(member)
+    if kind is dict and "value" in member:
+        raise NotPlain
+    return None

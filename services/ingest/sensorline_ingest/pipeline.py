@@ -70,6 +70,8 @@ class Pipeline:
         self._receipts.begin_batch(batch.packet_ids, batch.digests)
         if self._quick is not None:
             self._quick.decode(messages, batch)
+            self._metrics.ignored.inc(self._quick.ignored)
+            self._quick.ignored = 0
         else:
             for message in messages:
                 self._decode_one(batch, message)

@@ -19,6 +19,7 @@ from sensorline.decoders.plain import (
     decode_metric,
     plain_seq,
     take_object,
+    wider_value,
 )
 from sensorline.mqtt import RawMessage
 from sensorline.mqtt.arrivals import FLAG_DUP, FLAG_RETAIN
@@ -49,6 +50,8 @@ class QuickWay:
         self._long_way = long_way
         self._window = Window(native.limits)
         self._known: dict[bytes, _Known] = {}
+        self.ignored = 0
+        """Members of objects that are no readings by the rules; whoever counts them sets it back."""
 
     def decode(self, messages: Sequence[RawMessage], batch: Batch) -> None:
         """Append what messages say, and their receipts, to the batch, in their order."""
@@ -76,11 +79,16 @@ class QuickWay:
             try:
                 series = known.series
                 if series is None:
-                    seqs = take_object(payload, known.series_of, received_ns, window, readings)
+                    seqs, ignored = take_object(payload, known.series_of, received_ns, window, readings)
+                    if ignored:
+                        self.ignored += ignored
                     if seqs:
                         batch.seqs.setdefault(known.device, []).extend(seqs)
                 else:
-                    item = decode_metric(payload)
+                    try:
+                        item = decode_metric(payload)
+                    except msgspec.ValidationError:
+                        item = wider_value(payload)
                     kind = type(item)
                     if kind is Value:
                         unit, seq, ts = item.unit, item.seq, item.ts

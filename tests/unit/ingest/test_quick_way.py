@@ -95,7 +95,11 @@ _VALUES = (
     st.floats(allow_nan=False, allow_infinity=False)
     | st.integers(-(10**400), 10**400)
     | st.integers(-(2**70), 2**70)
-    | st.sampled_from([None, True, False, "on", "21.5", "x", "", "1e400", [], {}, 0, -0.0])
+    | st.sampled_from(
+        [None, True, False, "on", " OPEN ", "21.5", "x", "v1", "", "1e400", "nan", "-inf", "İ", "ｎ"]
+    )
+    | st.sampled_from([[], {}, {"a": 1}, 0, -0.0])
+    | st.text(max_size=4)
 )
 _SEQS = st.integers(-1, 2**53 + 1) | st.sampled_from([None, 5.0, True, "5", 2**53, 2**64, 10**400])
 _UNITS = st.sampled_from([None, "", "°C", "K", 5, "x" * 33, "a\nb"])
@@ -182,6 +186,8 @@ PLAIN = [
     (b"sensors/desk", b'{"t":21.5,"h":44,"ts":%d,"seq":9}' % NOW_MS),
     (b"sensors/desk", b'[{"t":21.5,"h":44,"ts":%d},{"h":1.5}]' % NOW_MS),
     (b"sensors/site/desk", b'{"t":21.5,"h":44}'),
+    (b"sensors/desk/t", b'{"value":21.5,"ts":%d,"battery":{"low":false}}' % NOW_MS),
+    (b"sensors/desk", b'{"t":21.5,"state":"ON","fw":"v1.2","x":null,"up":true,"n":"44","deep":{"a":1}}'),
 ]
 
 
