@@ -7,12 +7,14 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.environment import is_ci, is_setting
 from tests.support.groups import GROUPS, LEFT_OUT_ON_PURPOSE
 from tests.support.processes import Processes
+from tests.support.web import chromium
 
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _PROCESSES = pytest.StashKey[list[Processes]]()
@@ -90,3 +92,10 @@ def processes(request: pytest.FixtureRequest) -> Iterator[Processes]:
     request.node.stash.setdefault(_PROCESSES, []).append(started)
     yield started
     started.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests: Playwright cannot be started twice in a process."""
+    with chromium() as started:
+        yield started

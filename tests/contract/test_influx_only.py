@@ -48,15 +48,15 @@ def test_another_bucket_that_holds_readings_already_is_looked_through_before_the
     influx_server: Server, influx: Any, tmp_path: Path
 ) -> None:
     somebody = open_writer(influx, tmp_path, "elsewhere")
-    somebody.commit(Batch([Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(10)]))
+    somebody.commit(Batch.of([Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(10)]))
     somebody.close()
     before = influx_server.make_buckets()
     writer = open_writer(before, tmp_path)
-    writer.commit(Batch([Reading(DESK, T0_NS + 4 * 10**9, 44.0)]))
+    writer.commit(Batch.of([Reading(DESK, T0_NS + 4 * 10**9, 44.0)]))
     writer.close()
     # In the bucket before, this time would be a new one: there, that knowledge would replace a stored reading.
     writer = open_writer(influx, tmp_path)
-    assert writer.commit(Batch([Reading(DESK, T0_NS + 9 * 10**9, 99.0)])) == Committed(1, 0, 1)
+    assert writer.commit(Batch.of([Reading(DESK, T0_NS + 9 * 10**9, 99.0)])) == Committed(1, 0, 1)
     writer.close()
     reader = InfluxReader(influx)
     assert [v for _, v in reader.export(DESK, 0, 2**62)] == [*map(float, range(10)), 99.0]
@@ -74,8 +74,8 @@ def test_two_ingests_on_one_bucket_store_the_same_readings_once_and_keep_what_di
         one.commit(Batch(own_time[first : first + 50]))
         other.commit(Batch(own_time[first : first + 50]))
     # Without a time of its own a message is stored at the time at which each of them received it.
-    one.commit(Batch([Reading(DESK, T0_NS + 300 * 10**9, 77.0)]))
-    other.commit(Batch([Reading(DESK, T0_NS + 300 * 10**9 + 1_000_000, 77.0)]))
+    one.commit(Batch.of([Reading(DESK, T0_NS + 300 * 10**9, 77.0)]))
+    other.commit(Batch.of([Reading(DESK, T0_NS + 300 * 10**9 + 1_000_000, 77.0)]))
     for writer in (one, other):
         while writer.maintain(T0_NS + 10**12):
             pass

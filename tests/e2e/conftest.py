@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 from tests.support.brokers import Mosquitto
 from tests.support.processes import Processes
 from tests.support.services import Ingest
-from tests.support.web import Watched, Web, chromium
+from tests.support.web import Watched, Web
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 
@@ -20,12 +20,6 @@ class Pipeline(NamedTuple):
     broker: Mosquitto
     ingest: Ingest
     web: Web
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

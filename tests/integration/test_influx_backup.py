@@ -16,6 +16,8 @@ from tests.support.processes import run_sensorline
 from tests.support.publishers import Client
 from tests.support.waiting import wait_until
 
+from sensorline.stores.influxdb.settings import InfluxSettings
+
 pytestmark = pytest.mark.docker
 
 INFLUX = """#!/bin/sh
@@ -88,7 +90,7 @@ def test_readings_and_tokens_are_back_on_a_new_influxdb_and_ingest_goes_on(
 
     # Another server, with a token of its own.
     second = start_influxdb("home", "second-operator", "password-of-the-tests")
-    new = as_web.model_copy(update={"url": second.address.url})
+    new = InfluxSettings(url=second.address.url, org=as_web.org, token=as_web.token, bucket=as_web.bucket)
     put_influx(programs, second.container.get_container_id())
     (tmp_path / "operator.token").write_text("second-operator\n")
     places = {

@@ -102,10 +102,10 @@ class FakeInflux:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
-    def settings(self, timeout_ms: int = 5_000, url: str = "") -> InfluxSettings:
+    def settings(self, timeout_ms: int = 5_000, url: str = "", bucket: str = "b") -> InfluxSettings:
         """Return the settings that lead a store here, or to `url`."""
         url = url or f"http://127.0.0.1:{self._server.server_address[1]}"
-        return InfluxSettings(url=url, org="o", token="t", bucket="b", timeout=timeout_ms)  # type: ignore[arg-type]
+        return InfluxSettings(url=url, org="o", token="t", bucket=bucket, timeout=timeout_ms)  # type: ignore[arg-type]
 
     def raw(self) -> Counter[bytes]:
         """Return the readings' lines that were kept."""

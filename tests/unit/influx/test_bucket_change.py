@@ -26,12 +26,12 @@ def fake() -> Iterator[FakeInflux]:
 
 
 def writer_of(fake: FakeInflux, folder: Path, bucket: str) -> InfluxWriter:
-    settings = fake.settings().model_copy(update={"bucket": bucket})
+    settings = fake.settings(bucket=bucket)
     return InfluxWriter(settings, StoreSettings(path=folder / "store.db"))
 
 
 def batch(*numbers: int) -> Batch:
-    return Batch(
+    return Batch.of(
         [Reading(DESK, T0_NS + i, float(i)) for i in numbers], receipts=[Receipt(i + 1, i) for i in numbers]
     )
 
