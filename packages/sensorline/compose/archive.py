@@ -14,6 +14,9 @@ from sensorline.errors import SensorlineError
 MANIFEST = "sensorline-backup.json"
 """First in the archive: what it is, by which version, and when."""
 
+END = "sensorline-backup.end"
+"""Last in the archive, and empty. To tar an archive that was cut between two entries is a whole one."""
+
 FORMAT = 1
 
 
@@ -33,6 +36,7 @@ def save(folder: Path, out: IO[bytes]) -> None:
             for volume in VOLUMES:
                 if volume.is_saved:
                     archive.add(folder / volume.name, volume.name)
+            archive.addfile(tarfile.TarInfo(END))
     except OSError as exc:
         raise SensorlineError(f"cannot save {exc.filename or folder}: {exc.strerror}") from exc
 
@@ -53,7 +57,9 @@ def load(folder: Path, archive: IO[bytes]) -> str:
         with tarfile.open(fileobj=archive, mode="r|gz") as entries:
             about = _about(entries)
             known = {volume.name for volume in VOLUMES}
-            while (entry := entries.next()) is not None:
+            while (entry := entries.next()) is None or entry.name != END:
+                if entry is None:
+                    raise EOFError("it was cut off")
                 if entry.name.split("/")[0] not in known or not (entry.isfile() or entry.isdir()):
                     raise SensorlineError(
                         f"{entry.name!r} belongs to no volume: this backup is not one of ours"

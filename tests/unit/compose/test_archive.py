@@ -78,7 +78,20 @@ def test_an_entry_outside_the_volumes_is_refused(full: Path, tmp_path: Path, nam
         load(to, io.BytesIO(out.getvalue()))
 
 
-def test_a_broken_archive_says_what_to_do(full: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("eighths", range(1, 8))
+def test_a_broken_archive_says_what_to_do(full: Path, tmp_path: Path, eighths: int) -> None:
     whole = archive_of(full)
     with pytest.raises(SensorlineError, match=r"cannot be read to its end .*down --volumes"):
-        load(empty_volumes(tmp_path / "new"), io.BytesIO(whole[: len(whole) * 2 // 3]))
+        load(empty_volumes(tmp_path / "new"), io.BytesIO(whole[: len(whole) * eighths // 8]))
+
+
+def test_an_archive_that_ends_between_two_files_is_broken_too(full: Path, tmp_path: Path) -> None:
+    """As tar sees it, the end of the bytes is an end of the archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive_of(full))) as whole:
+        members = [(entry, whole.extractfile(entry)) for entry in whole]
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:gz") as shorter:
+            for entry, file in members[:-1]:
+                shorter.addfile(entry, file)
+    with pytest.raises(SensorlineError, match="cannot be read to its end"):
+        load(empty_volumes(tmp_path / "new"), io.BytesIO(out.getvalue()))
