@@ -33,7 +33,10 @@ class IngestSettings(Settings):
     )
     batch_max: int = Field(5_000, ge=1, le=50_000, description="most messages committed together")
     linger_ms: float = Field(
-        5.0, ge=0, le=1_000, description="milliseconds to wait for company after the first message of a batch"
+        5.0,
+        ge=0,
+        le=1_000,
+        description="milliseconds to wait for company after the first message of a batch; again, up to eight times, while they stream in",
     )
     max_metrics_per_device: int = Field(
         1_000, ge=1, le=1_000_000, description="metrics of one device; a further one is rejected"
