@@ -71,8 +71,8 @@ def test_two_ingests_on_one_bucket_store_the_same_readings_once_and_keep_what_di
     one, other = open_writer(influx, tmp_path, "one"), open_writer(influx, tmp_path, "other")
     own_time = [Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(200)]
     for first in range(0, 200, 50):
-        one.commit(Batch(own_time[first : first + 50]))
-        other.commit(Batch(own_time[first : first + 50]))
+        one.commit(Batch.of(own_time[first : first + 50]))
+        other.commit(Batch.of(own_time[first : first + 50]))
     # Without a time of its own a message is stored at the time at which each of them received it.
     one.commit(Batch.of([Reading(DESK, T0_NS + 300 * 10**9, 77.0)]))
     other.commit(Batch.of([Reading(DESK, T0_NS + 300 * 10**9 + 1_000_000, 77.0)]))

@@ -39,7 +39,7 @@ def filled(tmp_path: Path) -> Path:
     path = tmp_path / "store.db"
     writer = SqliteWriter(StoreSettings(path=path))
     writer.commit(
-        Batch(
+        Batch.of(
             [Reading(DESK, T0_NS + i * 10**9, float(i)) for i in range(3_000)],
             dead_letters=[DeadLetter("sensors/desk/t", b"warm", "value_not_a_number", "why", T0_NS)],
         )

@@ -198,7 +198,11 @@ def test_node_ingest_and_web_work_together_each_as_its_own_user(
     waiting = re.search(r"waiting['\"]?[=:] ?(\d+)", node.output().splitlines()[-1])
     assert waiting is not None, node.output()
     assert int(waiting[1]) < 20, "confirmations arrived"
-    assert stored.devices(ingest.store)[DEVICE].status == "offline"
+    wait_until(
+        lambda: stored.devices(ingest.store)[DEVICE].status == "offline",
+        5,
+        "the node's last word to be stored",
+    )
     for process in (ingest, web):
         assert "mqtt_disconnected" not in process.output(), "two of them share a user"
         assert "mqtt_subscription_refused" not in process.output()

@@ -146,4 +146,4 @@ def shared_broker(way: str) -> SharedBroker:
         broker.start()
         environment = broker.environment
     named = {name.removeprefix("MQTT_").lower(): value for name, value in environment.items()}
-    return SharedBroker(MqttSettings.model_validate(named), environment)
+    return SharedBroker(MqttSettings(**named), environment)
