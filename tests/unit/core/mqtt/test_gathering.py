@@ -79,3 +79,23 @@ def test_what_came_before_the_connection_broke_is_delivered(trickle: Any, publis
     assert trickle.client.loop_read() != 0
     assert payloads(trickle) == [[b"second"]]
     assert len(trickle.ends) == 1
+
+
+def test_what_came_while_nobody_looked_has_received_times_of_its_own(trickle: Any, publish: Any) -> None:
+    def one_by_one() -> None:
+        trickle.broker.recv(100)
+        trickle.broker.sendall(numbered(publish, GATHER_ENOUGH))
+
+    before_ns = time.time_ns() // 10**6 * 10**6
+    trickle.broker.sendall(publish(b"a", b"second", 0, 0))
+    trickle.client._thread = (
+        threading.current_thread()
+    )  # as in the network thread: packets are queued, not sent here
+    trickle.client.send_pubacks([7])
+    with meanwhile(one_by_one):
+        trickle.client.loop_read()
+    times_ns = [message[4] for message in trickle.messages]
+    assert times_ns == sorted(set(times_ns))
+    assert all(time_ns % 10**6 == 0 for time_ns in times_ns)
+    assert before_ns <= times_ns[0]
+    assert times_ns[-1] <= time.time_ns()

@@ -153,7 +153,12 @@ export class Intake {
     if (!this.started) return;
     await this.loadDevices();
     if (!this.timeline.paused) this.loadHistory();
-    // What reached the server just before the watch may have been on its way into the store when history was read.
+    this.#settleLater();
+  }
+
+  /** Load once more: what came just before the page began to keep readings may have been on its way into the store. */
+  #settleLater() {
+    clearTimeout(this.#settleTimer);
     this.#settleTimer = setTimeout(() => {
       if (!this.hidden && !this.timeline.paused) this.loadHistory();
     }, SETTLE_MS);
@@ -199,6 +204,7 @@ export class Intake {
     this.timeline.resume();
     this.resuming = this.page.lines().length > 0;
     this.loadHistory();
+    this.#settleLater();
   }
 
   /** The tab is hidden or visible again. */
