@@ -72,6 +72,7 @@ class MqttLink:
         self._is_connected = False
         self._connected_s = 0.0
         self._refusal = ""
+        self._is_stopping = False
         self._client = self._build_client(clean_session, will, gather_s)
 
     def _build_client(self, clean_session: bool, will: Will | None, gather_s: float) -> BulkClient:
@@ -155,6 +156,7 @@ class MqttLink:
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """Send what is queued, disconnect in order and end the network thread; wakes a waiting take()."""
+        self._is_stopping = True
         deadline_s = time.monotonic() + timeout_s
         while self._is_connected and self._client.want_write() and time.monotonic() < deadline_s:
             time.sleep(0.005)
@@ -209,6 +211,9 @@ class MqttLink:
 
         Only a new process helps then: paho's thread cannot be trusted after it.
         """
+        # The thread ends because it is told to, and a service in its last step may still ask.
+        if self._is_stopping:
+            return None
         thread = self._client._thread
         if thread is None or not thread.is_alive():
             return "the MQTT network thread has ended"
