@@ -120,7 +120,9 @@ def test_only_stores_and_the_nodes_outbox_know_sqlite() -> None:
     allowed = {
         name
         for name in MODULES
-        if name.startswith(("sensorline.stores.sqlite.", "sensorline.stores.influxdb."))
+        if name.startswith(
+            ("sensorline.stores.sqlite.", "sensorline.stores.influxdb.", "sensorline.stores.journal.")
+        )
     }
     assert importers("sqlite3") - allowed == {"sensorline_node.outbox"}
 

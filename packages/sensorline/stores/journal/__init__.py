@@ -1,0 +1,6 @@
+"""The journal: what was committed, batch after batch, until a store has put it where it belongs."""
+
+from sensorline.stores.journal.codec import Entry, decode, encode
+from sensorline.stores.journal.table import TABLES, Cursor, Journal
+
+__all__ = ["TABLES", "Cursor", "Entry", "Journal", "decode", "encode"]
