@@ -1,9 +1,11 @@
 """One committed batch as bytes: its readings grouped by series, and its receipts."""
 
 import struct
+import sys
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -73,7 +75,7 @@ def encode(entry: Entry) -> bytes:
         is_wide = max(entry.digests) >= 1 << 32
         flags |= _WIDE_DIGESTS if is_wide else 0
         # As they are: nothing makes them smaller.
-        digests = b"".join([digest.to_bytes(8 if is_wide else 4, "little") for digest in entry.digests])
+        digests = _little(array("Q" if is_wide else "I", entry.digests)).tobytes()
     head = _HEAD.pack(_VERSION, flags, len(entry.series_ids), len(entry.values), len(entry.digests))
     return b"".join((head, digests, columns))
 
@@ -108,14 +110,16 @@ def _decode(body: bytes) -> Entry:
     )
 
 
+def _little(numbers: "array[int]") -> "array[int]":
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
 def _from_zero(numbers: Sequence[int]) -> bytes:
     """Pack the steps of a sequence that begins at 0."""
     return pack_ints([numbers[0], *differences(numbers)]) if numbers else b""
 
 
 def _sums(steps: Sequence[int]) -> "array[int]":
-    total, out = 0, array("q")
-    for step in steps:
-        total += step
-        out.append(total)
-    return out
+    return array("q", accumulate(steps))
