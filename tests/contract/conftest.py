@@ -29,6 +29,8 @@ class StoreUnderTest(Protocol):
     writer: StoreWriter
     reader: StoreReader
     dead_letters: DeadLetters
+    window_ns: int
+    """Upkeep works in windows of this length, once they are over."""
 
     def reopen(self, **retention_days: float) -> None:
         """Close everything and open it again, as a restart does."""
@@ -51,6 +53,8 @@ class StoreUnderTest(Protocol):
 
 class SqliteUnderTest:
     """The embedded store."""
+
+    window_ns = 600 * 10**9
 
     def __init__(self, folder: Path, **retention_days: float) -> None:
         self.path = folder / "sensorline.db"
@@ -92,6 +96,8 @@ class SqliteUnderTest:
 
 class InfluxUnderTest:
     """The InfluxDB store, on buckets of its own of a real server, which is had in the given way."""
+
+    window_ns = 60 * 10**9
 
     def __init__(self, way: str, folder: Path, **retention_days: float) -> None:
         self.path = folder / "sensorline.db"

@@ -46,12 +46,12 @@ def test_upkeep_of_an_empty_store_is_no_work(store: Any, batch: Any) -> None:
     assert maintain(store, batch.t0_ns) == 0
 
 
-def test_a_minute_waits_until_it_is_over(store: Any, batch: Any) -> None:
+def test_a_window_waits_until_it_is_over(store: Any, batch: Any) -> None:
     store.writer.commit(batch.readings((0, 1.0)))
-    end_of_minute_ns = (batch.t0_ns // MINUTE_NS + 1) * MINUTE_NS
-    maintain(store, end_of_minute_ns - 1)
+    end_of_window_ns = (batch.t0_ns // store.window_ns + 1) * store.window_ns
+    maintain(store, end_of_window_ns - 1)
     assert store.writer.state().dirty_windows == 1
-    maintain(store, end_of_minute_ns + MINUTE_NS)
+    maintain(store, end_of_window_ns + MINUTE_NS)
     assert store.writer.state().dirty_windows == 0
 
 

@@ -4,11 +4,11 @@ Every method works inside the caller's transaction.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from sensorline.reading import Batch, DeadLetter, DeviceFacts, Receipt
+from sensorline.reading import Batch, DeadLetter, DeviceFacts, Receipt, Series
 from sensorline.stores.base import RECEIPTS_KEPT
 from sensorline.stores.facts import merge_facts
 
@@ -44,27 +44,39 @@ class Ledger:
             self._db.execute("DELETE FROM receipts")
         self._write_receipts(batch.packet_ids, batch.digests)
 
+    def needs(self, batch: Batch, new_series: Sequence[Series]) -> bool:
+        """Tell whether `note` has anything to write."""
+        return bool(batch.facts or batch.dead_letters or any(s.device not in self._facts for s in new_series))
+
+    def note(self, batch: Batch, new_series: Sequence[Series]) -> None:
+        """Write a batch's facts, dead letters, and devices that are new: for a store that keeps the rest in its journal."""
+        self._change_facts(batch.facts, [series.device for series in new_series])
+        self._write_dead_letters(batch.dead_letters)
+
     def _write_facts(self, batch: Batch) -> None:
         seen: dict[str, int] = {}
         for (device, _), time_ns, _ in batch.readings:
             if time_ns > seen.get(device, 0):
                 seen[device] = time_ns
+        self._change_facts(batch.facts, seen)
+        self._db.executemany(
+            "UPDATE device SET last_seen_ns = ?1 WHERE name = ?2 AND (last_seen_ns IS NULL OR last_seen_ns < ?1)",
+            [(time_ns, device) for device, time_ns in seen.items()],
+        )
+
+    def _change_facts(self, news: Iterable[DeviceFacts], devices: Iterable[str]) -> None:
         changed: dict[str, DeviceFacts] = {}
-        for facts in batch.facts:
+        for facts in news:
             before = self.facts_of(facts.device)
             after = merge_facts(before, facts)
             if after != before or facts.device not in self._facts:
                 self._facts[facts.device] = changed[facts.device] = after
-        for device in seen:
+        for device in devices:
             if device not in self._facts:
                 self._facts[device] = changed[device] = DeviceFacts(device)
         self._db.executemany(
             "INSERT INTO device VALUES (?, NULL, ?) ON CONFLICT (name) DO UPDATE SET facts = excluded.facts",
             [(name, msgspec.msgpack.encode(facts)) for name, facts in changed.items()],
-        )
-        self._db.executemany(
-            "UPDATE device SET last_seen_ns = ?1 WHERE name = ?2 AND (last_seen_ns IS NULL OR last_seen_ns < ?1)",
-            [(time_ns, device) for device, time_ns in seen.items()],
         )
 
     def _write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:

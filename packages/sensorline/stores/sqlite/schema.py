@@ -1,6 +1,6 @@
 """The SQLite database: connections, schema, migrations.
 
-A migration is one transaction that ends with the new `user_version`: killed at any point, it happened or it did not.
+A migration ends with one transaction that has the new `user_version`: killed at any point, it happened or it did not.
 """
 
 import sqlite3
@@ -39,42 +39,9 @@ INSERT INTO counter VALUES ('readings', 0), ('dead_letters', 0);
 """
 """What ingest keeps beside the readings, whatever the store: see ledger."""
 
-_V1 = """
-CREATE TABLE series (
-    id INTEGER PRIMARY KEY,
-    device TEXT NOT NULL,
-    metric TEXT NOT NULL,
-    latest_ns INTEGER NOT NULL,
-    latest_value REAL NOT NULL,
-    UNIQUE (device, metric)
-);
-CREATE TABLE reading (
-    series_id INTEGER NOT NULL,
-    time_ns INTEGER NOT NULL,
-    value REAL NOT NULL,
-    PRIMARY KEY (series_id, time_ns)
-) WITHOUT ROWID;
-CREATE TABLE rollup_minute (
-    series_id INTEGER NOT NULL,
-    start_s INTEGER NOT NULL,
-    min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (series_id, start_s)
-) WITHOUT ROWID;
-CREATE TABLE rollup_hour (
-    series_id INTEGER NOT NULL,
-    start_s INTEGER NOT NULL,
-    min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL, n INTEGER NOT NULL,
-    PRIMARY KEY (series_id, start_s)
-) WITHOUT ROWID;
-CREATE TABLE dirty_minute (
-    series_id INTEGER NOT NULL,
-    start_s INTEGER NOT NULL,
-    PRIMARY KEY (series_id, start_s)
-) WITHOUT ROWID;
-"""
-
-
 Migrations = tuple[Callable[[sqlite3.Connection], None], ...]
+"""One step for each schema version; step i leads from version i to i + 1, in one transaction. A step that has a method `prepare` does
+most of its work there, in as many transactions as it likes, and goes on there after a kill."""
 
 
 def run_script(db: sqlite3.Connection, script: str) -> None:
@@ -84,15 +51,7 @@ def run_script(db: sqlite3.Connection, script: str) -> None:
             db.execute(statement)
 
 
-def _create(db: sqlite3.Connection) -> None:
-    run_script(db, _V1 + LEDGER_TABLES)
-
-
-MIGRATIONS: Migrations = (_create,)
-"""One step for each schema version; step i leads from version i to i + 1."""
-
-
-def open_writer(path: Path, migrations: Migrations = MIGRATIONS) -> sqlite3.Connection:
+def open_writer(path: Path, migrations: Migrations) -> sqlite3.Connection:
     """Return a connection that commits durably, with the schema brought up to date.
 
     Raises StoreUnavailable when the file cannot be used now, StoreTooNew when a later version wrote it.
@@ -105,13 +64,13 @@ def open_writer(path: Path, migrations: Migrations = MIGRATIONS) -> sqlite3.Conn
             f"cannot open the store {path}: {exc}; check the folder and its permissions"
         ) from exc
     try:
-        # 8 KiB pages hold twice the rows of a series, so that a commit dirties fewer of them.
-        db.execute("PRAGMA page_size = 8192")
+        # The smaller a page, the less a commit writes beside what is new; a block fills the pages of this size.
+        db.execute("PRAGMA page_size = 4096")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("PRAGMA journal_mode = WAL")
         # FULL syncs the write-ahead log at each commit: only then may a message be acknowledged.
         db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA cache_size = -16000")
+        db.execute("PRAGMA cache_size = -8000")
         _migrate(db, path, migrations)
     except sqlite3.Error as exc:
         db.close()
@@ -129,6 +88,9 @@ def _migrate(db: sqlite3.Connection, path: Path, migrations: Migrations) -> None
             f"the store {path} has schema {version}, this Sensorline knows {len(migrations)}: install the newer version again"
         )
     for step in range(version, len(migrations)):
+        prepare = getattr(migrations[step], "prepare", None)
+        if prepare is not None:
+            prepare(db)
         db.execute("BEGIN IMMEDIATE")
         try:
             migrations[step](db)
@@ -140,7 +102,7 @@ def _migrate(db: sqlite3.Connection, path: Path, migrations: Migrations) -> None
             raise
 
 
-def open_reader(path: Path, migrations: Migrations = MIGRATIONS) -> sqlite3.Connection:
+def open_reader(path: Path, migrations: Migrations) -> sqlite3.Connection:
     """Return a read-only connection. Raises StoreUnavailable while there is no database or one of another version."""
     uri = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=ro"
     db = None

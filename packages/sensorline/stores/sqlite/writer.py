@@ -1,20 +1,29 @@
-"""Commits: readings, dead letters, facts and receipts in one durable transaction."""
+"""Commits: a batch is one entry of the journal, made durable in one transaction; sealing comes later."""
 
+import math
 import sqlite3
+from array import array
 from collections.abc import Collection
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 
 from sensorline.errors import StoreUnavailable
 from sensorline.reading import Batch, Committed, Readings, Receipt, Series
 from sensorline.settings import StoreSettings
-from sensorline.stores.base import WriterState
+from sensorline.stores.base import WriterState as Counts
+from sensorline.stores.journal import Entry, encode
 from sensorline.stores.sqlite import schema
+from sensorline.stores.sqlite.buffers import Buffer
 from sensorline.stores.sqlite.collisions import Collisions
+from sensorline.stores.sqlite.layout import SERIES_MAX
 from sensorline.stores.sqlite.ledger import Ledger
+from sensorline.stores.sqlite.sealing import UNSEALED_MAX
+from sensorline.stores.sqlite.state import WriterState
 from sensorline.stores.sqlite.upkeep import Upkeep
+from sensorline.stores.sqlite.versions import MIGRATIONS
 
-_MINUTE_NS = 60 * 10**9
+_by_id = attrgetter("id")
 
 
 class SqliteWriter:
@@ -22,135 +31,175 @@ class SqliteWriter:
 
     def __init__(self, settings: StoreSettings) -> None:
         self._path = Path(settings.path)
-        self._db = schema.open_writer(self._path)
-        self._upkeep = Upkeep(self._db, settings)
-        self._ids: dict[Series, int] = {}
-        self._newest_ns: dict[int, int] = {}
-        self._dirty: set[tuple[int, int]] = set()
+        self._db = schema.open_writer(self._path, MIGRATIONS)
+        # Upkeep takes the log over into the database between commits; this is for callers that do none.
+        self._db.execute("PRAGMA wal_autocheckpoint = 8000")
+        self._state = WriterState(self._db)
+        self._upkeep = Upkeep(self._state, settings)
         self._ledger = Ledger(self._db)
         self._is_stale = False
-        self._load()
 
     def _load(self) -> None:
-        """Read what commits need in memory; also after a failed one, which has left it ahead of the database."""
-        rows = self._db.execute("SELECT id, device, metric, latest_ns FROM series").fetchall()
-        self._ids = {Series(device, metric): series_id for series_id, device, metric, _ in rows}
-        self._newest_ns = {series_id: latest_ns for series_id, _, _, latest_ns in rows}
-        self._dirty = set()
+        """Read everything anew after something failed, which has left memory ahead of the database."""
+        self._state.load()
+        self._ledger.load()
+        self._upkeep.sealing.forget()
         self._is_stale = False
 
     def commit(self, batch: Batch) -> Committed:
         """Make a batch durable as a whole. Raises StoreUnavailable when nothing of it was stored."""
+        touched: list[Buffer] = []
+        new: list[Buffer] = []
         try:
-            self._db.execute("BEGIN IMMEDIATE")
             if self._is_stale:
                 self._load()
-                self._ledger.load()
-            result = self._write_readings(batch.readings)
-            self._ledger.write(batch, result.stored)
-            self._db.execute("COMMIT")
+            result = self._place(batch.readings, touched, new)
+            self._write(batch, touched, new)
         except BaseException as exc:
             self._is_stale = True
-            self._roll_back()
+            self._forget(touched, new)
             if isinstance(exc, sqlite3.Error):
                 raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
             raise
+        self._state.buffers.settle(touched, result.stored)
+        if self._state.buffers.unsealed > 2 * UNSEALED_MAX:
+            # Nobody does upkeep, or not often enough: memory comes first. The batch is durable whatever becomes of this.
+            with suppress(StoreUnavailable):
+                self.maintain(0)
         return result
 
-    def _roll_back(self) -> None:
+    def _forget(self, touched: list[Buffer], new: list[Buffer]) -> None:
+        for buffer in touched:
+            buffer.drop()
+        for buffer in new:
+            self._state.buffers.remove(buffer)
         with suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
-    def _write_readings(self, readings: Readings) -> Committed:
+    def _place(self, readings: Readings, touched: list[Buffer], new: list[Buffer]) -> Committed:
+        """Give each reading of a batch to its series' buffer, at the instant at which it is kept."""
         if not readings:
             return Committed(0, 0, 0)
-        rows: list[tuple[int, int, float]] = []
-        not_newest: list[tuple[int, int, float]] = []
-        latest: dict[int, tuple[int, float]] = {}
-        newest_ns = self._newest_ns
-        dirty: set[tuple[int, int]] = set()
-        for series, time_ns, value in readings:
-            series_id = self._ids.get(series)
-            if series_id is None:
-                series_id = self._add_series(series)
-            if time_ns > newest_ns[series_id]:
-                newest_ns[series_id] = time_ns
-                latest[series_id] = (time_ns, value)
-                rows.append((series_id, time_ns, value))
-                dirty.add((series_id, time_ns // _MINUTE_NS))
+        if not math.isfinite(sum(readings.value)):
+            for series, _, value in readings:
+                if not math.isfinite(value):
+                    raise StoreUnavailable(f"cannot store {value} of {series}: it is not finite")
+        late: list[tuple[int, int, int, float]] = []
+        get = self._state.buffers.by_series.get
+        for series, time_ns, value in zip(readings.series, readings.time_ns, readings.value, strict=True):
+            buffer = get(series) or self._add_series(series, new)
+            if time_ns > buffer.newest_ns:
+                if not buffer.new_times:
+                    touched.append(buffer)
+                buffer.newest_ns = time_ns
+                buffer.new_times.append(time_ns)
+                buffer.new_values.append(value)
             else:
-                not_newest.append((series_id, time_ns, value))
-        rows.sort()
-        self._db.executemany("INSERT INTO reading VALUES (?, ?, ?)", rows)
-        shifted, repeated = 0, 0
-        if not_newest:
-            collisions = Collisions(self._db)
-            for series_id, time_ns, value in not_newest:
-                kept_ns = collisions.place(series_id, time_ns, value)
-                if kept_ns is None:
-                    repeated += 1
-                    continue
-                shifted += kept_ns != time_ns
-                dirty.add((series_id, kept_ns // _MINUTE_NS))
-                if kept_ns > newest_ns[series_id]:
-                    newest_ns[series_id] = kept_ns
-                    latest[series_id] = (kept_ns, value)
-        self._mark_dirty(dirty)
-        self._db.executemany(
-            "UPDATE series SET latest_ns = ?, latest_value = ? WHERE id = ?",
-            [(time_ns, value, series_id) for series_id, (time_ns, value) in latest.items()],
-        )
+                late.append((buffer.id, len(late), time_ns, value))
+        repeated, shifted = self._place_late(late, touched) if late else (0, 0)
         return Committed(len(readings) - repeated, repeated, shifted)
 
-    def _add_series(self, series: Series) -> int:
-        # latest_ns below every time: the series' first reading, which follows at once, is the newest.
-        cursor = self._db.execute(
-            "INSERT INTO series (device, metric, latest_ns, latest_value) VALUES (?, ?, -1, 0)",
-            series,
+    def _place_late(self, late: list[tuple[int, int, int, float]], touched: list[Buffer]) -> tuple[int, int]:
+        """Place the others, series by series, so that each block is unpacked once; return repeated and shifted ones."""
+        state = self._state
+        collisions = Collisions(
+            lambda series_id, time_ns: state.lookup.value_at(state.marks, series_id, time_ns)
         )
-        series_id = int(cursor.lastrowid or 0)
-        self._ids[series] = series_id
-        self._newest_ns[series_id] = -1
-        return series_id
+        repeated = shifted = 0
+        seen = {buffer.id for buffer in touched}
+        for series_id, _, time_ns, value in sorted(late):
+            buffer = state.buffers.by_id[series_id]
+            kept_ns = collisions.place(buffer, time_ns, value)
+            if kept_ns is None:
+                repeated += 1
+                continue
+            shifted += kept_ns != time_ns
+            if series_id not in seen:
+                seen.add(series_id)
+                touched.append(buffer)
+        return repeated, shifted
 
-    def _mark_dirty(self, windows: set[tuple[int, int]]) -> None:
-        new = windows - self._dirty
+    def _add_series(self, series: Series, new: list[Buffer]) -> Buffer:
+        series_id = max(self._state.buffers.by_id, default=0) + 1 if not new else new[-1].id + 1
+        if series_id > SERIES_MAX:
+            raise StoreUnavailable(f"cannot store {series}: there are {SERIES_MAX:,} series already")
+        buffer = Buffer(series_id, series)
+        self._state.buffers.add(buffer)
+        new.append(buffer)
+        return buffer
+
+    def _write(self, batch: Batch, touched: list[Buffer], new: list[Buffer]) -> None:
+        """Write a batch in one transaction: its entry, and only where there are any, new series, facts and dead letters."""
+        entry = self._entry(batch, touched)
+        needs_ledger = self._ledger.needs(batch, [buffer.series for buffer in new])
+        if entry is None and not needs_ledger:
+            return
+        body = b"" if entry is None else encode(entry)
+        self._db.execute("BEGIN IMMEDIATE")
         if new:
             self._db.executemany(
-                "INSERT OR IGNORE INTO dirty_minute VALUES (?, ?)",
-                sorted((series_id, minute * 60) for series_id, minute in new),
+                "INSERT INTO series (id, device, metric, latest_ns, latest_value) VALUES (?, ?, ?, -1, 0)",
+                [(buffer.id, *buffer.series) for buffer in new],
             )
-            self._dirty |= new
+        if needs_ledger:
+            self._ledger.note(batch, [buffer.series for buffer in new])
+        number = self._state.journal.append(body) if entry is not None else 0
+        self._db.execute("COMMIT")
+        if entry is not None:
+            newest_ns = max((buffer.newest_ns for buffer in touched), default=-1)
+            self._state.retained.note(number, newest_ns, len(batch.packet_ids), batch.begins_session)
+        self._state.written_bytes += len(body) + 4_096
+
+    def _entry(self, batch: Batch, touched: list[Buffer]) -> Entry | None:
+        if not touched and not batch.packet_ids and not batch.begins_session:
+            return None
+        touched.sort(key=_by_id)
+        times_ns, values, counts = array("q"), array("d"), []
+        for buffer in touched:
+            new_times, new_values = buffer.new_readings()
+            times_ns.extend(new_times)
+            values.extend(new_values)
+            counts.append(len(new_times))
+        return Entry(
+            [buffer.id for buffer in touched],
+            counts,
+            times_ns,
+            values,
+            batch.packet_ids,
+            batch.digests,
+            batch.begins_session,
+        )
 
     def receipts(self) -> list[Receipt]:
         """Return the newest receipts, oldest first."""
-        return self._ledger.receipts()
+        with self._state.transaction():
+            return self._state.receipts()
 
     def series(self) -> Collection[Series]:
         """Return every series that has ever had a reading."""
-        return self._ids.keys()
+        return self._state.buffers.by_series.keys()
 
     def maintain(self, now_ns: int) -> bool:
         """Do one step of upkeep. Raises StoreUnavailable; nothing is lost then, the step comes again."""
         try:
-            more, done = self._upkeep.step(now_ns)
+            if self._is_stale:
+                self._load()
+            return self._upkeep.step(now_ns)
         except sqlite3.Error as exc:
-            self._roll_back()
-            raise StoreUnavailable(f"cannot write rollups to {self._path}: {exc}") from exc
-        self._dirty.difference_update(done)
-        return more
+            self._is_stale = True
+            raise StoreUnavailable(f"cannot write blocks to {self._path}: {exc}") from exc
 
     @property
     def waiting_windows(self) -> int:
-        """How many rollup windows this process knows to be due."""
-        return len(self._dirty)
+        """How many series have readings that are not sealed."""
+        return len(self._state.buffers.filled)
 
-    def state(self) -> WriterState:
+    def state(self) -> Counts:
         """Return counts for people."""
         counts = self._ledger.counts()
-        dirty = self._db.execute("SELECT count(*) FROM dirty_minute").fetchone()[0]
-        return WriterState(counts["readings"], counts["dead_letters"], dirty)
+        buffers = self._state.buffers
+        return Counts(counts["readings"] + buffers.unsealed, counts["dead_letters"], buffers.windows())
 
     def close(self) -> None:
         """Close the connection."""
