@@ -24,11 +24,17 @@ from sensorline.stores.influxdb.writer import InfluxWriter
 pytestmark = pytest.mark.influxdb
 
 
-def set_up(influx: Server, bucket: str, folder: Path, **settings: object) -> str:
+def set_up(influx: Server, bucket: str, folder: Path, *options: str, **settings: object) -> str:
     """Run `sensorline influx setup`, tokens into `folder`; return what it told."""
     operator = environment(influx.settings(bucket))
     done = run_sensorline(
-        "influx", "setup", "--folder", str(folder), folder=folder.parent, settings=operator | settings
+        "influx",
+        "setup",
+        *options,
+        "--folder",
+        str(folder),
+        folder=folder.parent,
+        settings=operator | settings,
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stderr.decode()
@@ -37,6 +43,14 @@ def set_up(influx: Server, bucket: str, folder: Path, **settings: object) -> str
 def as_(who: str, influx: Server, bucket: str, folder: Path) -> InfluxSettings:
     token = (folder / f"{who}.token").read_text().strip()
     return influx._replace(token=token).settings(bucket)
+
+
+def retention_days(influx: Server, bucket: str) -> list[float]:
+    """Return how long InfluxDB keeps each of a store's buckets; 0 is for ever."""
+    found = [
+        influx.call("GET", f"/api/v2/buckets?name={name}")["buckets"][0] for name in Buckets(bucket).all()
+    ]
+    return [sum(rule["everySeconds"] for rule in entry["retentionRules"]) / 86_400 for entry in found]
 
 
 def test_setup_makes_buckets_and_tokens_once_and_adapts_retention(tmp_path: Path) -> None:
@@ -49,15 +63,22 @@ def test_setup_makes_buckets_and_tokens_once_and_adapts_retention(tmp_path: Path
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
     assert set_up(influx, bucket, folder) == ""
     assert {path.name: path.read_text() for path in folder.iterdir()} == first
-    assert "kept 30 days" in set_up(influx, bucket, folder, STORE_KEEP_RAW_DAYS=30)
-    seconds = [
-        sum(
-            rule["everySeconds"]
-            for rule in influx.call("GET", f"/api/v2/buckets?name={name}")["buckets"][0]["retentionRules"]
-        )
-        for name in Buckets(bucket).all()
-    ]
-    assert seconds == [32 * 86_400, 1_827 * 86_400, 0, 0]
+    assert "kept 730 days" in set_up(influx, bucket, folder, STORE_KEEP_RAW_DAYS=730)
+    assert retention_days(influx, bucket) == [732, 1_827, 0, 0]
+    influx.drop_buckets(bucket)
+
+
+def test_setup_lets_nothing_be_deleted_that_nobody_asked_for(tmp_path: Path) -> None:
+    """A bucket that somebody else made, kept for ever, is the usual place of readings that are older than our settings."""
+    influx, folder = server(), tmp_path / "tokens"
+    bucket = influx.make_buckets().bucket
+    told = set_up(influx, bucket, folder)
+    assert f"left the bucket {bucket} as it is, kept for ever" in told
+    assert "--shorten-retention" in told
+    assert retention_days(influx, bucket) == [0, 0, 0, 0]
+    told = set_up(influx, bucket, folder, "--shorten-retention", STORE_KEEP_RAW_DAYS=30)
+    assert f"the bucket {bucket} is now kept 30 days" in told
+    assert retention_days(influx, bucket) == [32, 1_827, 0, 0]
     influx.drop_buckets(bucket)
 
 

@@ -25,11 +25,16 @@ def influx() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write ingest.token, web.token and admin.token there (mode 0600) instead of printing them.",
 )
-def setup(folder: Path | None, **arguments: Any) -> None:
+@click.option(
+    "--shorten-retention",
+    is_flag=True,
+    help="Let buckets be kept shorter than they are now: InfluxDB deletes what is older, for good.",
+)
+def setup(folder: Path | None, shorten_retention: bool, **arguments: Any) -> None:
     """Make buckets with their retention, and a token each for ingest, web and administration.
 
     INFLUXDB_V2_TOKEN (or INFLUXDB_V2_TOKEN_FILE) is the operator's token here; no service needs it. Done again, it
-    makes what is missing and adapts the retention to STORE_KEEP_…_DAYS.
+    makes what is missing and adapts the retention to STORE_KEEP_…_DAYS; a shorter one only with --shorten-retention.
     """
     loaded = load(InfluxSettings, StoreSettings, flags=flags(arguments))
     settings = loaded[InfluxSettings]
@@ -41,7 +46,7 @@ def setup(folder: Path | None, **arguments: Any) -> None:
         from sensorline.stores.influxdb.setup import set_up, write_tokens
     except ImportError as exc:
         raise SensorlineError("influxdb-client is not installed: pip install 'sensorline[influxdb]'") from exc
-    made = set_up(settings, loaded[StoreSettings])
+    made = set_up(settings, loaded[StoreSettings], may_shorten=shorten_retention)
     for line in made.told:
         click.echo(line, err=True)
     if folder is None:

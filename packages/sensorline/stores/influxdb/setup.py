@@ -31,8 +31,11 @@ class Made(NamedTuple):
     told: list[str]
 
 
-def set_up(settings: InfluxSettings, store: StoreSettings) -> Made:
-    """Make what is missing, with `settings.token` as the operator's. Raises StoreUnavailable with InfluxDB's own words."""
+def set_up(settings: InfluxSettings, store: StoreSettings, *, may_shorten: bool = False) -> Made:
+    """Make what is missing, with `settings.token` as the operator's. Raises StoreUnavailable with InfluxDB's own words.
+
+    A shorter retention deletes what is older, for good: without `may_shorten` a bucket that is kept longer stays so.
+    """
     with InfluxDBClient(
         url=settings.url,
         token=settings.token.get_secret_value(),
@@ -42,7 +45,7 @@ def set_up(settings: InfluxSettings, store: StoreSettings) -> Made:
         ssl_ca_cert=str(settings.ssl_ca_cert) if settings.ssl_ca_cert else None,
     ) as client:
         try:
-            return _set_up(client, settings, store)
+            return _set_up(client, settings, store, may_shorten)
         except ApiException as exc:
             raise StoreUnavailable(
                 f"InfluxDB at {settings.url} refused: {exc.status} {exc.body or exc.reason}; setup needs the operator's token"
@@ -51,7 +54,7 @@ def set_up(settings: InfluxSettings, store: StoreSettings) -> Made:
             raise StoreUnavailable(f"InfluxDB at {settings.url} does not answer: {exc}") from exc
 
 
-def _set_up(client: Any, settings: InfluxSettings, store: StoreSettings) -> Made:
+def _set_up(client: Any, settings: InfluxSettings, store: StoreSettings, may_shorten: bool) -> Made:
     told: list[str] = []
     org_id = _organization(client, settings.org, told)
     names = Buckets(settings.bucket)
@@ -62,7 +65,7 @@ def _set_up(client: Any, settings: InfluxSettings, store: StoreSettings) -> Made
         names.hours: _longer(store.keep_hours_days, minutes_days),
         names.state: 0.0,
     }
-    bucket_ids = [_bucket(client, org_id, name, days, told) for name, days in kept_days.items()]
+    bucket_ids = [_bucket(client, org_id, name, days, may_shorten, told) for name, days in kept_days.items()]
     reading = [_permission("read", "buckets", org_id, bucket_id) for bucket_id in bucket_ids]
     writing = [_permission("write", "buckets", org_id, bucket_id) for bucket_id in bucket_ids]
     everything = [
@@ -93,7 +96,7 @@ def _organization(client: Any, name: str, told: list[str]) -> str:
     return str(found[0].id)
 
 
-def _bucket(client: Any, org_id: str, name: str, kept_days: float, told: list[str]) -> str:
+def _bucket(client: Any, org_id: str, name: str, kept_days: float, may_shorten: bool, told: list[str]) -> str:
     api = client.buckets_api()
     seconds = int((kept_days + MARGIN_DAYS) * 86_400) if kept_days else 0
     found = api.find_bucket_by_name(name)
@@ -102,11 +105,30 @@ def _bucket(client: Any, org_id: str, name: str, kept_days: float, told: list[st
         rule = BucketRetentionRules(type="expire", every_seconds=seconds)
         found = api.create_bucket(bucket_name=name, retention_rules=rule, org_id=org_id)
         told.append(f"made the bucket {name}, kept {shown}")
-    elif sum(rule.every_seconds for rule in found.retention_rules) != seconds:
-        found.retention_rules = [BucketRetentionRules(type="expire", every_seconds=seconds)]
+    elif (kept_s := sum(rule.every_seconds for rule in found.retention_rules)) == seconds:
+        pass
+    elif seconds and (not kept_s or kept_s > seconds) and not may_shorten:
+        now = f"{kept_s / 86_400:g} days" if kept_s else "for ever"
+        told.append(
+            f"left the bucket {name} as it is, kept {now}: the settings say {shown}, and that would delete what is older;"
+            " --shorten-retention does it, a longer STORE_KEEP_… says the same as the bucket"
+        )
+    else:
+        # InfluxDB refuses shards that are longer than the retention, and keeps what the bucket had if nothing is said.
+        rule = BucketRetentionRules(
+            type="expire", every_seconds=seconds, shard_group_duration_seconds=_shard_s(seconds)
+        )
+        found.retention_rules = [rule]
         api.update_bucket(bucket=found)
         told.append(f"the bucket {name} is now kept {shown}")
     return str(found.id)
+
+
+def _shard_s(kept_s: int) -> int:
+    """Return how long shards are that InfluxDB makes by itself for a retention (docs: bucket shard group duration)."""
+    if kept_s and kept_s < 2 * 86_400:
+        return 3_600
+    return 86_400 if kept_s and kept_s < 180 * 86_400 else 7 * 86_400
 
 
 def _permission(action: str, kind: str, org_id: str, resource_id: str | None = None) -> Any:
