@@ -5,7 +5,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ class PublishingBroker(Mosquitto):
 class Web:
     """The web service in a process of its own."""
 
-    def __init__(self, mode: str, broker: PublishingBroker, store: Path, folder: Path) -> None:
+    def __init__(
+        self, mode: str, broker: PublishingBroker, store: Path, folder: Path, **settings: object
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         env = clean_environment(
@@ -58,6 +60,7 @@ class Web:
                 "STORE_PATH": store,
                 "LOG_FORMAT": "json",
             }
+            | settings
         )
         self.log = folder / f"web-{mode}.log"
         with self.log.open("wb") as log:
@@ -83,6 +86,13 @@ class Web:
             with exc:
                 return exc.code, exc.headers, exc.read()
 
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value now."""
+        shown = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        start = f"sensorline_web_{name}{{{shown}}} " if labels else f"sensorline_web_{name} "
+        lines = self.get("/metrics")[2].decode().splitlines()
+        return float(next(line for line in lines if line.startswith(start)).split()[-1])
+
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
@@ -94,12 +104,12 @@ class Web:
 class Page:
     """A browser: what it was told, in order."""
 
-    def __init__(self, web: Web) -> None:
+    def __init__(self, web: Web, transports: Sequence[str] = ("websocket",)) -> None:
         self.events: list[tuple[str, Any]] = []
         self.client = socketio.Client(reconnection=False, handle_sigint=False)
         for event in ("frame", "device", "metric", "state"):
             self.client.on(event, self._note(event), namespace=NAMESPACE)
-        self.client.connect(web.url, transports=["websocket"], namespaces=[NAMESPACE], wait_timeout=5)
+        self.client.connect(web.url, transports=list(transports), namespaces=[NAMESPACE], wait_timeout=5)
 
     def _note(self, event: str) -> Callable[[Any], None]:
         return lambda data: self.events.append((event, data))

@@ -21,7 +21,9 @@ from sensorline_web.charts import load_charts
 from sensorline_web.config import choose_config
 from sensorline_web.live.coalescer import Coalescer, Frame
 from sensorline_web.live.emitter import Emitter
+from sensorline_web.live.fanout import FanOut
 from sensorline_web.live.feed import Feed, Link
+from sensorline_web.live.liveframe import LiveFrame
 from sensorline_web.live.sockets import attach_sockets
 from sensorline_web.live.state import LiveState
 from sensorline_web.metrics import WebMetrics
@@ -52,15 +54,17 @@ def create_app(
     metrics = WebMetrics(registry or CollectorRegistry())
     readers = ReaderPool(make_reader)
     emitter = Emitter(metrics.clients_cut)
+    fanout = FanOut(emitter, metrics, settings.stalled_s)
     state = LiveState()
     feed = Feed(
         link=link,
         decoders=decoders,
         state=state,
-        coalescer=_coalescer(settings, emitter, metrics),
+        coalescer=_coalescer(settings, fanout, metrics),
         readers=readers,
         metrics=metrics,
         announce=emitter.announce,
+        catch_up=fanout.catch_up,
     )
     app.extensions[EXTENSION] = Services(
         settings=settings,
@@ -79,13 +83,13 @@ def create_app(
     register_security(app)
     register_assets(app)
     _measure_requests(app, metrics)
-    attach_sockets(app, settings, feed, emitter, metrics)
+    attach_sockets(app, settings, feed, emitter, fanout, metrics)
     return app
 
 
-def _coalescer(settings: WebSettings, emitter: Emitter, metrics: WebMetrics) -> Coalescer:
+def _coalescer(settings: WebSettings, fanout: FanOut, metrics: WebMetrics) -> Coalescer:
     def emit(room: str, frame: Frame) -> None:
-        emitter.emit("frame", {"t": time.time_ns() // 10**6, "series": frame}, room)
+        fanout.send(room, LiveFrame(time.time_ns() // 10**6, frame), time.monotonic())
 
     return Coalescer(
         emit,

@@ -25,6 +25,17 @@ class WebMetrics:
         self.frames_sent = Counter(
             "sensorline_web_frames_sent", "Live frames, one for each group and tick", registry=registry
         )
+        self.client_frames = Counter(
+            "sensorline_web_client_frames",
+            "Frames for single clients: written straight to the socket, or queued in Engine.IO",
+            ["path"],
+            registry=registry,
+        )
+        self.frames_skipped = Counter(
+            "sensorline_web_frames_skipped",
+            "Frames replaced by newer ones because their client had not taken those before",
+            registry=registry,
+        )
         self.readings_received = Counter(
             "sensorline_web_readings_received", "Readings that came from the broker", registry=registry
         )

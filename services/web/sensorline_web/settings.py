@@ -57,6 +57,16 @@ class WebSettings(Settings):
         le=1_000,
         description="how long the first reading after a pause waits for others of the same moment, ms",
     )
+    direct_frames: bool = Field(
+        True,
+        description="write live frames straight to each socket; `false` sends them through Engine.IO's queues",
+    )
+    stalled_s: float = Field(
+        10,
+        ge=1,
+        le=600,
+        description="how long a browser may take nothing of the frame that waits for it until its connection is ended, s",
+    )
     allowed_origins: tuple[str, ...] = Field(
         (),
         read=_split,

@@ -1,6 +1,7 @@
 """Sends events to rooms: encoded once, put to each client by itself, so that one bad client costs the others nothing."""
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,9 +14,9 @@ from flask_socketio import SocketIO
 from prometheus_client import Counter
 from socketio.packet import EVENT
 
-log = structlog.get_logger()
+from sensorline_web.live.liveframe import NAMESPACE
 
-NAMESPACE = "/livefeed"
+log = structlog.get_logger()
 
 LIVE_ROOM = "live"
 """Every client whose connection was accepted; nothing ever goes to all sockets."""
@@ -53,27 +54,39 @@ class Emitter:
 
     def emit(self, event: str, data: Any, room: str) -> None:
         """Queue an event for every client in a room; never waits for one."""
+        packet: EnginePacket | None = None
+        for socket in self.sockets(room):
+            if packet is None:
+                assert self._socketio is not None
+                text = self._socketio.server.packet_class(
+                    EVENT, namespace=NAMESPACE, data=[event, data]
+                ).encode()
+                packet = EnginePacket(MESSAGE, text)
+            self.queue(socket, packet)
+
+    def sockets(self, room: str) -> Iterator[Any]:
+        """Yield the open Engine.IO sockets of the clients in a room; none before it is bound."""
         if self._socketio is None:
             return
         server = self._socketio.server
-        packet: EnginePacket | None = None
         for _, engine_sid in server.manager.get_participants(NAMESPACE, room):
             socket = server.eio.sockets.get(engine_sid)
-            if socket is None or socket.closed:
-                continue
-            if packet is None:
-                text = server.packet_class(EVENT, namespace=NAMESPACE, data=[event, data]).encode()
-                packet = EnginePacket(MESSAGE, text)
-            if socket.queue.qsize() > MAX_QUEUED:
-                self._cut(socket)
-                continue
-            # Closed between the look and the send: its own thread is already taking leave of it.
-            with suppress(EngineIOError):
-                socket.send(packet)
+            if socket is not None and not socket.closed:
+                yield socket
 
-    def _cut(self, socket: Any) -> None:
+    def queue(self, socket: Any, packet: EnginePacket) -> None:
+        """Queue a packet for one client; cut a client for whom too many wait already."""
+        if socket.queue.qsize() > MAX_QUEUED:
+            self.cut(socket, waiting=socket.queue.qsize())
+            return
+        # Closed between the look and the send: its own thread is already taking leave of it.
+        with suppress(EngineIOError):
+            socket.send(packet)
+
+    def cut(self, socket: Any, **why: Any) -> None:
+        """End the connection of a client that does not keep up; `why` goes to the log."""
         self._clients_cut.inc()
-        log.warning("client_too_slow", waiting=socket.queue.qsize())
+        log.warning("client_too_slow", **why)
         with suppress(EngineIOError):
             socket.close(wait=False, abort=True)
 

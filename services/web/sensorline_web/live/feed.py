@@ -69,7 +69,8 @@ def build_link(settings: MqttSettings, decoders: Decoders, gather_s: float) -> M
 class Feed:
     """The way of a reading from the broker to the browsers. Constructing it starts nothing.
 
-    `announce(event, data)` tells every accepted browser. `on_fatal(detail)` is called once when only a new process
+    `announce(event, data)` tells every accepted browser. `catch_up(now_s)` writes what slow ones have not taken yet and
+    returns when to call it again, None for not before the next frame. `on_fatal(detail)` is called once when only a new process
     helps. `sleep` lets others run, as the async mode has it.
     """
 
@@ -83,6 +84,7 @@ class Feed:
         readers: ReaderPool,
         metrics: WebMetrics,
         announce: Callable[[str, Any], None],
+        catch_up: Callable[[float], float | None] = lambda now_s: None,
         sleep: Callable[[float], None] = time.sleep,
         clock_s: Callable[[], float] = time.monotonic,
         clock_ns: Callable[[], int] = time.time_ns,
@@ -106,6 +108,8 @@ class Feed:
         self._ingest: dict[str, Any] | None = None
         self._alive_due_s = 0.0
         self.on_fatal: Callable[[str], None] = lambda detail: None
+        self._catch_up = catch_up
+        self._catch_up_due_s: float | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -141,9 +145,9 @@ class Feed:
 
     def step(self) -> None:
         """Take what has arrived, at most until the next frame is due, and send the frames that are."""
-        due_s = self.coalescer.next_due_s()
-        wait_s = IDLE_WAIT_S if due_s is None else min(max(due_s - self._clock_s(), 0.0), IDLE_WAIT_S)
-        arrivals = self._link.take(wait_s, MAX_TAKEN)
+        due_s = [due for due in (self.coalescer.next_due_s(), self._catch_up_due_s) if due is not None]
+        wait_s = max(min([due - self._clock_s() for due in due_s], default=IDLE_WAIT_S), 0.0)
+        arrivals = self._link.take(min(wait_s, IDLE_WAIT_S), MAX_TAKEN)
         self._check_broker()
         if arrivals is not None:
             self._link.ack(arrivals)
@@ -152,7 +156,11 @@ class Feed:
                     self._note_ingest(payload)
                 else:
                     self._take(topic, payload, bool(flags & _FLAG_RETAIN), received_ns)
-        self._metrics.frames_sent.inc(self.coalescer.flush(self._clock_s()))
+        now_s = self._clock_s()
+        sent = self.coalescer.flush(now_s)
+        self._metrics.frames_sent.inc(sent)
+        if sent or (self._catch_up_due_s is not None and now_s >= self._catch_up_due_s):
+            self._catch_up_due_s = self._catch_up(now_s)
 
     def _take(self, topic: bytes, payload: bytes, retained: bool, received_ns: int) -> None:
         try:
@@ -199,7 +207,8 @@ class Feed:
         if now_s >= self._alive_due_s:
             self._alive_due_s = now_s + ALIVE_INTERVAL_S
             detail = self._link.check_alive()
-            if detail:
+            # A session that is being ended has nothing to prove.
+            if detail and not self._stopping.is_set():
                 raise SensorlineError(detail)
 
     def _load_from_store(self) -> None:

@@ -1,4 +1,4 @@
-"""What stands before the Socket.IO server: origins, number of sockets, size of messages, no compression."""
+"""What stands before the Socket.IO server: origins, number of sockets, no compression."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -53,38 +53,3 @@ class SocketGate:
             return False
         # Sockets that have ended stay in the table until Engine.IO sweeps it.
         return sum(not s.closed for s in list(self._engine.sockets.values())) >= self._max_sockets
-
-
-def limit_messages(engine: Any, max_bytes: int) -> None:
-    """Refuse messages above `max_bytes` while they arrive.
-
-    Engine.IO looks at the size only after simple-websocket (threading, gevent) has put the whole message together, and
-    sends with a single `send()`, which on a non-blocking socket may take only a part. eventlet's own WebSockets do
-    both right.
-    """
-    make = engine._async["websocket"]
-
-    def limited(handler: Any, server: Any) -> Any:
-        websocket = make(handler, server)
-        if hasattr(websocket, "server_args"):
-            websocket.server_args["max_message_size"] = max_bytes
-            _send_whole(websocket)
-        return websocket
-
-    # A copy: the driver's table belongs to every server of the process.
-    engine._async = {**engine._async, "websocket": limited}
-
-
-def _send_whole(websocket: Any) -> None:
-    from wsproto.events import BytesMessage, TextMessage
-    from wsproto.utilities import LocalProtocolError
-
-    def send(message: str | bytes) -> None:
-        inner = websocket.ws
-        event = BytesMessage(message) if isinstance(message, bytes) else TextMessage(str(message))
-        try:
-            inner.sock.sendall(inner.ws.send(event))
-        except LocalProtocolError as exc:
-            raise OSError("the WebSocket is closed") from exc
-
-    websocket.send = send

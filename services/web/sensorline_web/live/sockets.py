@@ -9,10 +9,13 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from sensorline.errors import QueryError
-from sensorline_web.live.emitter import LIVE_ROOM, NAMESPACE, Emitter, FastJson
+from sensorline_web.live.emitter import LIVE_ROOM, Emitter, FastJson
+from sensorline_web.live.engine import prepare_engine
+from sensorline_web.live.fanout import FanOut
 from sensorline_web.live.feed import Feed
-from sensorline_web.live.gate import SocketGate, limit_messages, origin_check
+from sensorline_web.live.gate import SocketGate, origin_check
 from sensorline_web.live.groups import parse_wish
+from sensorline_web.live.liveframe import NAMESPACE
 from sensorline_web.metrics import WebMetrics
 from sensorline_web.settings import WebSettings
 
@@ -114,7 +117,7 @@ class Clients:
 
 
 def attach_sockets(
-    app: Flask, settings: WebSettings, feed: Feed, emitter: Emitter, metrics: WebMetrics
+    app: Flask, settings: WebSettings, feed: Feed, emitter: Emitter, fanout: FanOut, metrics: WebMetrics
 ) -> SocketIO:
     """Give the app its live namespace and return the server."""
     clients = Clients(settings, feed, emitter, metrics)
@@ -138,10 +141,11 @@ def attach_sockets(
         transports=["websocket", "polling"],
     )
     clients.register(socketio.server)
-    limit_messages(socketio.server.eio, MAX_MESSAGE_BYTES)
+    outlets = prepare_engine(socketio.server.eio, MAX_MESSAGE_BYTES, is_direct=settings.direct_frames)
     app.wsgi_app = SocketGate(  # type: ignore[method-assign]  # middleware is put on an app in this way
         app.wsgi_app, socketio.server.eio, settings.max_clients, metrics.clients_refused
     )
     emitter.bind(socketio)
+    fanout.bind(outlets)
     feed.sleep = socketio.sleep
     return socketio

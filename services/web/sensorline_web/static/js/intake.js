@@ -21,6 +21,7 @@ export class Intake {
   #refreshTimer = 0;
   #hideTimer = 0;
   #settleTimer = 0;
+  #holeTimer = 0;
   #connected;
   #onConnected;
 
@@ -178,7 +179,7 @@ export class Intake {
     if (this.store.seriesCount > WATCH_ALL_UP_TO) this.watch();
   }
 
-  #onFrame({ t: at, series }) {
+  #onFrame({ t: at, series, missed }) {
     let count = 0;
     let unknown = false;
     // A hidden or paused page keeps nothing; it loads history when it goes on.
@@ -191,10 +192,19 @@ export class Intake {
       if (keep) this.series.add(device, metric, times, values, own, at);
     }
     if (unknown) this.page.structure({ ask: true });
+    if (missed) this.#fillHole();
     if (this.hidden) return;
     if (keep) this.page.dirty();
     else this.timeline.missed += count;
     this.page.values();
+  }
+
+  /** This browser did not keep up, and the server left frames out: once they are stored, history has their readings. */
+  #fillHole() {
+    this.#holeTimer ||= setTimeout(() => {
+      this.#holeTimer = 0;
+      if (!this.hidden && !this.timeline.paused) this.loadHistory();
+    }, SETTLE_MS);
   }
 
   // --- pauses --------------------------------------------------------------------------------------------------
