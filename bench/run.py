@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [ingest] [path] [queries] [latency] [footprint] [catchup] [influx]
+python bench/run.py [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [influx]
 """
 
 import platform
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import catchup
+import fanout
 import footprint
 import influx
 import ingest
@@ -24,6 +25,7 @@ BENCHES = {
     "ingest": ingest.measure,
     "path": path.measure,
     "latency": latency.measure,
+    "fanout": fanout.measure,
     "queries": queries.measure,
     "footprint": footprint.measure,
     "catchup": catchup.measure,
