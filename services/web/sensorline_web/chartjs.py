@@ -6,6 +6,7 @@ from typing import Any
 
 from sensorline.reading import DeviceFacts, Series
 from sensorline.stores.base import Columns
+from sensorline_web.columns import rounded_means
 from sensorline_web.instants import all_to_ms
 
 
@@ -14,7 +15,7 @@ def chart_data(parts: Sequence[tuple[Series, DeviceFacts, Columns]], title: str 
     times = sorted({time_ns for _, _, columns in parts for time_ns in _times_with_gaps(columns)})
     datasets = []
     for series, facts, columns in parts:
-        means = dict(zip(columns.start_ns, columns.mean, strict=True))
+        means = dict(zip(columns.start_ns, rounded_means(columns), strict=True))
         unit = facts.units.get(series.metric)
         name = facts.names.get(series.metric) or series.metric
         label = f"{facts.name or series.device} {name}"

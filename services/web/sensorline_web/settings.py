@@ -76,7 +76,10 @@ class WebSettings(Settings):
     max_clients: int = Field(1_000, ge=1, le=100_000, description="live connections at most")
     max_exports: int = Field(4, ge=1, le=100, description="CSV exports that may run at the same time")
     cache_s: float = Field(
-        2, ge=0, le=3_600, description="how long an answer of chart-data is kept, s; 0 keeps none"
+        2,
+        ge=0,
+        le=3_600,
+        description="how long answers of chart-data, and of series for ranges in the past, are kept, s; 0 keeps none",
     )
     redis_url: SecretStr = Field(
         SecretStr(""),

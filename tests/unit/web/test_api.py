@@ -1,7 +1,9 @@
 """The REST API on a real store, and without one."""
 
 import csv
+import gzip
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from tests.support.waiting import wait_until
 
 from sensorline.reading import Batch, Reading, Series
 from sensorline.settings import StoreSettings
@@ -113,6 +116,40 @@ def test_what_has_not_changed_is_not_sent_again(client: FlaskClient, address: st
     again = client.get(address, headers={"If-None-Match": first.headers["ETag"]})
     assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
+
+
+def test_a_range_in_the_past_is_kept_for_a_moment_and_one_that_reaches_the_present_is_not(
+    make_app: Callable[..., Flask], store_path: Path
+) -> None:
+    client = make_app(cache_s=60).test_client()
+    present = TEMPERATURE.partition("&to=")[0]
+    past_before, present_before = (client.get(a).get_json()["series"] for a in (TEMPERATURE, present))
+    writer = SqliteWriter(StoreSettings(path=store_path))
+    writer.commit(Batch(readings=[Reading(Series("desk", "temperature"), (T0_MS + 1) * 10**6, 99.0)]))
+    writer.close()
+    assert client.get(TEMPERATURE).get_json()["series"] == past_before
+    assert client.get(f"{TEMPERATURE}&max_points=10").get_json()["series"][0]["max"][0] == 99.0
+    assert client.get(present).get_json()["series"] != present_before
+
+
+def test_a_kept_answer_tells_the_time_of_now(make_app: Callable[..., Flask]) -> None:
+    client = make_app(cache_s=60).test_client()
+    first = client.get(TEMPERATURE).get_json()
+    wait_until(lambda: client.get(TEMPERATURE).get_json()["now"] > first["now"], 5, "a later `now`")
+
+
+def test_an_answer_is_compressed_for_who_takes_gzip(client: FlaskClient) -> None:
+    plain = client.get(TEMPERATURE)
+    packed = client.get(TEMPERATURE, headers={"Accept-Encoding": "br, gzip;q=0.8"})
+    refused = client.get(TEMPERATURE, headers={"Accept-Encoding": "gzip;q=0, br"})
+    assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert "Content-Encoding" not in plain.headers
+    assert "Content-Encoding" not in refused.headers
+    assert len(packed.data) * 3 < len(plain.data)
+    assert json.loads(gzip.decompress(packed.data))["series"] == plain.get_json()["series"]
+    assert packed.headers["ETag"] == plain.headers["ETag"]
+    short = client.get(f"{TEMPERATURE}&max_points=1", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers
 
 
 def test_a_new_reading_changes_the_tag(make_app: Callable[..., Flask], store_path: Path) -> None:

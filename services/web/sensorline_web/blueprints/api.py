@@ -1,19 +1,22 @@
 """The REST API under /api/v1: devices, latest values and history, as JSON. Times are epoch milliseconds."""
 
 import time
-from typing import Any
 
 from flask import Blueprint, Response, request
 
 from sensorline.reading import DeviceFacts, Series
-from sensorline.stores.base import Columns
 from sensorline_web.answers import encode, json_answer, tag_of, tagged_answer
-from sensorline_web.instants import all_to_ms, to_ms
+from sensorline_web.columns import series_entry
+from sensorline_web.instants import SECOND_NS, to_ms
 from sensorline_web.live.shapes import device_with_metrics, latest_entries
-from sensorline_web.ranges import check_names, parse_max_points, parse_range, parse_series
+from sensorline_web.ranges import Range, check_names, parse_max_points, parse_range, parse_series
 from sensorline_web.services import services
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
+
+PAST_NS = 60 * SECOND_NS
+"""A fixed range that ended this long ago is answered from the cache: hardly anything comes into it any more. What does, late, is seen
+after `WEB_CACHE_S`. Ranges that reach the present are always read anew."""
 
 
 @api.get("/devices")
@@ -45,18 +48,29 @@ def series() -> Response:
     span = parse_range(request.args, now_ns)
     max_points = parse_max_points(request.args)
     wanted = requested_series()
+    is_past = span.is_fixed and span.end_ns <= now_ns - PAST_NS
+    key = tag_of(encode(["series", wanted, span.start_ns, span.end_ns, max_points]))
+    data = parts.cache.get(key) if is_past else None
+    if data is None:
+        data = _query(wanted, span, max_points)
+        if is_past:
+            parts.cache.put(key, data)
+    ends = encode({"from": to_ms(span.start_ns), "to": to_ms(span.end_ns)})
+    # Ends that move with the clock are no news as long as the readings between them are the same.
+    tag = tag_of(data, ends if span.is_fixed else b"")
+    head = ends[:-1] + b',"now":%d,"series":' % _now_ms()
+    return tagged_answer(head + data + b"}", tag)
+
+
+def _query(wanted: list[Series], span: Range, max_points: int) -> bytes:
+    parts = services()
     with parts.readers.borrow() as reader:
         found = []
         for s in wanted:
             found.append((s, reader.query(s, span.start_ns, span.end_ns, max_points)))
             # With green threads nothing else runs during a query; between two, live frames go out.
             parts.feed.sleep(0)
-    data = encode([_columns(s, facts_of(s), columns) for s, columns in found])
-    ends = encode({"from": to_ms(span.start_ns), "to": to_ms(span.end_ns)})
-    # Ends that move with the clock are no news as long as the readings between them are the same.
-    tag = tag_of(data, ends if span.is_fixed else b"")
-    head = ends[:-1] + b',"now":%d,"series":' % _now_ms()
-    return tagged_answer(head + data + b"}", tag)
+    return encode([series_entry(s, facts_of(s), columns) for s, columns in found])
 
 
 def requested_series() -> list[Series]:
@@ -76,21 +90,6 @@ def facts_of(series: Series) -> DeviceFacts:
     """Return what is known of a series' device."""
     device = services().overview.state.device(series.device)
     return device.facts if device else DeviceFacts(series.device)
-
-
-def _columns(series: Series, facts: DeviceFacts, columns: Columns) -> dict[str, Any]:
-    return {
-        "device": series.device,
-        "metric": series.metric,
-        "unit": facts.units.get(series.metric),
-        "bucket_ms": to_ms(columns.bucket_ns),
-        "last": None if columns.last_ns is None else to_ms(columns.last_ns),
-        "t": all_to_ms(columns.start_ns),
-        "min": columns.min,
-        "mean": columns.mean,
-        "max": columns.max,
-        "n": columns.n,
-    }
 
 
 def _now_ms() -> int:
