@@ -8,7 +8,7 @@ line before, as JSON. A reading's value is the publisher's CLOCK_MONOTONIC in ms
 
 import json
 import os
-import selectors
+import select
 import socket
 import sys
 import time
@@ -54,20 +54,28 @@ class Watchers:
     """All clients, and what they saw since the last report."""
 
     def __init__(self, port: int, count: int) -> None:
-        self.selector = selectors.EpollSelector()
-        self.oldest_ms: dict[bytes, float | None] = {}
+        self.epoll = select.epoll()
+        self.epoll.register(sys.stdin, select.EPOLLIN)
+        self.clients: dict[int, socket.socket] = {}
         self.rest: dict[int, bytes] = {}
         for _ in range(count):
-            self.selector.register(open_one(port), selectors.EVENT_READ)
+            sock = open_one(port)
+            self.clients[sock.fileno()] = sock
+            self.epoll.register(sock, select.EPOLLIN)
         self.latencies_ms = array("d")
         self.missed = 0
+        # All clients of a group are sent the same bytes: they are parsed once.
+        self.frame = b""
+        self.oldest_ms: float | None = None
 
-    def receive(self, sock: socket.socket) -> None:
+    def receive(self, number: int) -> None:
         """Take what one client was sent."""
-        data = sock.recv(1 << 18)
-        assert data, "the service closed a connection"
+        data = self.clients[number].recv(1 << 18)
         now_ms = time.monotonic() * 1000
-        number = sock.fileno()
+        if data == self.frame and not self.rest and self.oldest_ms is not None:
+            self.latencies_ms.append(now_ms - self.oldest_ms)
+            return
+        assert data, "the service closed a connection"
         data = self.rest.pop(number, b"") + data
         while len(data) > 1:
             length, start = data[1], 2
@@ -77,20 +85,19 @@ class Watchers:
                 length, start = int.from_bytes(data[2:10], "big"), 10
             if len(data) < start + length:
                 break
-            self._take(sock, data[: start + length], start, now_ms)
+            self._take(number, data[: start + length], start, now_ms)
             data = data[start + length :]
         if data:
             self.rest[number] = data
 
-    def _take(self, sock: socket.socket, frame: bytes, start: int, now_ms: float) -> None:
-        # All clients of a group are sent the same bytes: they are parsed once.
-        if frame not in self.oldest_ms:
-            self.oldest_ms[frame] = self._oldest_ms(frame[start:])
+    def _take(self, number: int, frame: bytes, start: int, now_ms: float) -> None:
         if frame == PING:
-            sock.send(PONG)
-        oldest_ms = self.oldest_ms[frame]
-        if oldest_ms is not None:
-            self.latencies_ms.append(now_ms - oldest_ms)
+            self.clients[number].send(PONG)
+            return
+        if frame != self.frame:
+            self.frame, self.oldest_ms = frame, self._oldest_ms(frame[start:])
+        if self.oldest_ms is not None:
+            self.latencies_ms.append(now_ms - self.oldest_ms)
 
     def _oldest_ms(self, payload: bytes) -> float | None:
         if not payload.startswith(MESSAGE + b'["frame"'):
@@ -103,7 +110,6 @@ class Watchers:
         """Return the figures since the last report."""
         found = sorted(self.latencies_ms)
         self.latencies_ms = array("d")
-        self.oldest_ms.clear()
         at = {f"p{p}": found[int(len(found) * p / 100)] if found else None for p in (50, 95, 99)}
         return json.dumps({"frames": len(found), "missed": self.missed} | at)
 
@@ -111,13 +117,13 @@ class Watchers:
 def main() -> None:
     """Watch until standard input ends."""
     watchers = Watchers(int(sys.argv[1]), int(sys.argv[2]))
-    watchers.selector.register(sys.stdin, selectors.EVENT_READ)
+    stdin = sys.stdin.fileno()
     print("ready", flush=True)
     while True:
-        for key, _ in watchers.selector.select():
-            if isinstance(key.fileobj, socket.socket):
-                watchers.receive(key.fileobj)
-            elif os.read(sys.stdin.fileno(), 4096):
+        for number, _ in watchers.epoll.poll():
+            if number != stdin:
+                watchers.receive(number)
+            elif os.read(stdin, 4096):
                 print(watchers.report(), flush=True)
             else:
                 return
