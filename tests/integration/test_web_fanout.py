@@ -132,6 +132,14 @@ def test_a_connection_that_was_upgraded_is_written_to_directly(
     assert page.values("upgraded", "t") == [float(i + 1) for i in range(sent)]
 
 
+def test_a_new_series_is_announced_before_its_first_frame(raw: RawClient, broker: PublishingBroker) -> None:
+    broker.publish("sensors/announced/t", "1")
+    wait_for("its first frame", lambda: raw.newest("announced", "t") == 1 or (raw.read() and False))
+    texts = [frame.payload.decode() for frame in raw.heard if b"announced" in frame.payload]
+    events = [text.removeprefix("42/livefeed,").split(",")[0] for text in texts]
+    assert events == ['["device"', '["metric"', '["frame"']
+
+
 def test_a_slow_reader_gets_the_newest_state_whole_and_keeps_nobody_waiting(
     web: Web, open_page: OpenPage, raw: RawClient, broker: PublishingBroker
 ) -> None:

@@ -63,7 +63,8 @@ def create_app(
         coalescer=_coalescer(settings, fanout, metrics),
         readers=readers,
         metrics=metrics,
-        announce=emitter.announce,
+        announce=fanout.announce,
+        send_announced=fanout.send_announced,
         catch_up=fanout.catch_up,
     )
     app.extensions[EXTENSION] = Services(

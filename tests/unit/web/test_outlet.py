@@ -120,6 +120,19 @@ def test_the_kernel_keeps_no_queue_of_small_frames_for_a_client_that_does_not_re
     assert sent * 600 < 400_000
 
 
+def test_what_is_posted_is_never_left_out_and_goes_before_the_frame_that_waits(pair: Pair) -> None:
+    posted = [LiveFrame(number, []).wire for number in range(100, 150)]
+    pair.offer(0, text=BIG)
+    pair.offer(1)
+    for message in posted:
+        assert pair.outlet.post(message, 0.0) is True
+    assert pair.outlet.posted_bytes > sum(map(len, posted))
+    pair.offer(2)
+    pair.read_all()
+    assert pair.live() == [(0, False), *((number, False) for number in range(100, 150)), (2, True)]
+    assert pair.outlet.posted_bytes == 0
+
+
 def test_an_offer_does_not_wait_for_a_library_that_does(pair: Pair) -> None:
     pair.offer(1, text=BIG)
     library = threading.Thread(target=pair.outlet.sendall, args=(PING_FRAME,))

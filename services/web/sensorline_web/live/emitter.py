@@ -8,13 +8,11 @@ from typing import Any
 import msgspec
 import structlog
 from engineio.exceptions import EngineIOError
-from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from flask_socketio import SocketIO
 from prometheus_client import Counter
-from socketio.packet import EVENT
 
-from sensorline_web.live.liveframe import NAMESPACE
+from sensorline_web.live.liveframe import NAMESPACE, event_payload, queued_packet
 
 log = structlog.get_logger()
 
@@ -57,11 +55,7 @@ class Emitter:
         packet: EnginePacket | None = None
         for socket in self.sockets(room):
             if packet is None:
-                assert self._socketio is not None
-                text = self._socketio.server.packet_class(
-                    EVENT, namespace=NAMESPACE, data=[event, data]
-                ).encode()
-                packet = EnginePacket(MESSAGE, text)
+                packet = queued_packet(event_payload(event, data))
             self.queue(socket, packet)
 
     def sockets(self, room: str) -> Iterator[Any]:
@@ -89,7 +83,3 @@ class Emitter:
         log.warning("client_too_slow", **why)
         with suppress(EngineIOError):
             socket.close(wait=False, abort=True)
-
-    def announce(self, event: str, data: Any) -> None:
-        """Queue an event for every accepted client."""
-        self.emit(event, data, LIVE_ROOM)

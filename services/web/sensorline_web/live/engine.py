@@ -30,6 +30,8 @@ KNOWN = {
 
 _RFC_6455_VERSIONS = (8, 13)
 
+_ASKED = "sensorline.asked"
+
 
 class Outlets:
     """The outlets of the WebSockets that are open now, by Engine.IO session."""
@@ -38,14 +40,20 @@ class Outlets:
         self._of_sid: dict[str, Outlet] = {}
         self._ready: set[str] = set()
 
+    def trust(self, engine_socket: Any) -> None:
+        """Know that a client has its answer to CONNECT, because it asked for something: what is written may now come first."""
+        engine_socket.session[_ASKED] = True
+
     def of(self, engine_socket: Any) -> Outlet | None:
-        """Return the outlet for an Engine.IO socket's live frames; None while it is on long-polling or between both.
+        """Return the outlet of a client; None before it asked for anything, and while it is on long-polling or between both.
 
         After an upgrade, what the polling time has left in the queue goes out first.
         """
         sid = engine_socket.sid
         if sid not in self._ready:
-            if sid not in self._of_sid or not engine_socket.upgraded or not engine_socket.queue.empty():
+            if not (sid in self._of_sid and engine_socket.upgraded and _ASKED in engine_socket.session):
+                return None
+            if not engine_socket.queue.empty():
                 return None
             self._ready.add(sid)
         return self._of_sid.get(sid)

@@ -69,7 +69,8 @@ def build_link(settings: MqttSettings, decoders: Decoders, gather_s: float) -> M
 class Feed:
     """The way of a reading from the broker to the browsers. Constructing it starts nothing.
 
-    `announce(event, data)` tells every accepted browser. `catch_up(now_s)` writes what slow ones have not taken yet and
+    `announce(event, data)`, from any thread, has every accepted browser told by `send_announced(now_s)`, which returns
+    whether there was anything. `catch_up(now_s)` writes what slow ones have not taken yet and
     returns when to call it again, None for not before the next frame. `on_fatal(detail)` is called once when only a new process
     helps. `sleep` lets others run, as the async mode has it.
     """
@@ -84,6 +85,7 @@ class Feed:
         readers: ReaderPool,
         metrics: WebMetrics,
         announce: Callable[[str, Any], None],
+        send_announced: Callable[[float], bool] = lambda now_s: False,
         catch_up: Callable[[float], float | None] = lambda now_s: None,
         sleep: Callable[[float], None] = time.sleep,
         clock_s: Callable[[], float] = time.monotonic,
@@ -108,6 +110,7 @@ class Feed:
         self._ingest: dict[str, Any] | None = None
         self._alive_due_s = 0.0
         self.on_fatal: Callable[[str], None] = lambda detail: None
+        self._send_announced = send_announced
         self._catch_up = catch_up
         self._catch_up_due_s: float | None = None
 
@@ -157,9 +160,11 @@ class Feed:
                 else:
                     self._take(topic, payload, bool(flags & _FLAG_RETAIN), received_ns)
         now_s = self._clock_s()
+        # First the device, then its readings.
+        has_announced = self._send_announced(now_s)
         sent = self.coalescer.flush(now_s)
         self._metrics.frames_sent.inc(sent)
-        if sent or (self._catch_up_due_s is not None and now_s >= self._catch_up_due_s):
+        if sent or has_announced or (self._catch_up_due_s is not None and now_s >= self._catch_up_due_s):
             self._catch_up_due_s = self._catch_up(now_s)
 
     def _take(self, topic: bytes, payload: bytes, retained: bool, received_ns: int) -> None:

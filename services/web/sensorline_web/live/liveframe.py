@@ -10,7 +10,6 @@ from engineio.packet import Packet as EnginePacket
 NAMESPACE = "/livefeed"
 
 _PREFIX = f'42{NAMESPACE},["frame",'.encode()
-"""Engine.IO message (4), Socket.IO event (2), namespace, event name: Engine.IO protocol 4, Socket.IO protocol 5."""
 
 _FINAL_TEXT = 0x81
 _LENGTH_16 = 126
@@ -25,6 +24,16 @@ def text_frame(payload: bytes) -> bytes:
     if length < 1 << 16:
         return bytes((_FINAL_TEXT, _LENGTH_16)) + length.to_bytes(2, "big") + payload
     return bytes((_FINAL_TEXT, _LENGTH_64)) + length.to_bytes(8, "big") + payload
+
+
+def event_payload(event: str, data: Any) -> bytes:
+    """Return an event as text: Engine.IO message (4), Socket.IO event (2), namespace (Engine.IO protocol 4, Socket.IO protocol 5)."""
+    return f"42{NAMESPACE},".encode() + msgspec.json.encode([event, data])
+
+
+def queued_packet(payload: bytes) -> EnginePacket:
+    """Return the same for Engine.IO's queue, which adds the 4 itself."""
+    return EnginePacket(MESSAGE, payload[1:].decode())
 
 
 class LiveFrame:
@@ -60,11 +69,11 @@ class LiveFrame:
     @cached_property
     def packet(self) -> EnginePacket:
         """The same for Engine.IO's queue."""
-        return EnginePacket(MESSAGE, self._payload[1:].decode())
+        return queued_packet(self._payload)
 
     @cached_property
     def _payload(self) -> bytes:
-        return _PREFIX + msgspec.json.encode({"t": self._time_ms, "series": self._series}) + b"]"
+        return event_payload("frame", {"t": self._time_ms, "series": self._series})
 
 
 def _newest(device: str, metric: str, times: list[Any], values: list[float], own: int) -> list[Any]:

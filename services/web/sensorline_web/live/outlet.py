@@ -1,14 +1,15 @@
 """The one place through which everything is written to one WebSocket.
 
 It stands where the WebSocket library has its socket. What the library writes (answers, pings, acknowledgements, closing) waits as
-it did before; live frames never wait. A frame of which the socket took a part is ended before anything else goes out. A client that
-does not keep up has that rest and one frame waiting, never more: a newer frame takes the place of the waiting one, keeps only the
-newest reading of what is in the older one alone, and says that it did so.
+it did before; live frames and announcements never wait. A message of which the socket took a part is ended before anything else goes
+out. A client that does not keep up has that rest, its announcements, and one frame waiting, never more: a newer frame takes the place
+of the waiting one, keeps only the newest reading of what is in the older one alone, and says that it did so.
 """
 
 import _socket
 import socket
 import threading
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -23,9 +24,9 @@ _CLOSE_FRAME = 0x88
 
 
 class Outlet:
-    """A socket of a WebSocket for its library, with `offer` and `catch_up` beside it for live frames.
+    """A socket of a WebSocket for its library, with `offer`, `post` and `catch_up` beside it for what is live.
 
-    The library may write from any thread; `offer` and `catch_up` are called by one thread only, and never wait.
+    The library may write from any thread; `offer`, `post` and `catch_up` are called by one thread only, and never wait.
     `skipped` counts the frames that were replaced by newer ones.
     """
 
@@ -36,7 +37,8 @@ class Outlet:
         if self._direct.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
             self._direct.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX_BYTES)
         self._lock = threading.Lock()
-        self._rest = b""
+        self._rest: bytes | memoryview = b""
+        self._posted: deque[bytes] = deque()
         self._next: LiveFrame | None = None
         self._has_missed = False
         self._moved_s = now_s
@@ -50,8 +52,17 @@ class Outlet:
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether a frame, or a part of one, waits for the client to read."""
-        return not self._is_over and (self._next is not None or bool(self._rest))
+        """Tell whether something waits for the client to read."""
+        return not self._is_over and self._has_waiting
+
+    @property
+    def _has_waiting(self) -> bool:
+        return self._next is not None or bool(self._rest) or bool(self._posted)
+
+    @property
+    def posted_bytes(self) -> int:
+        """How much of announcements waits, and of a message that was begun."""
+        return len(self._rest) + sum(map(len, self._posted))
 
     def stalled_s(self, now_s: float) -> float:
         """Return for how long the client has taken nothing of what waits, in seconds; 0 when nothing waits."""
@@ -59,11 +70,11 @@ class Outlet:
             self._has_moved, self._moved_s = False, now_s
         return now_s - self._moved_s if self.is_behind else 0.0
 
-    # --- live frames ---------------------------------------------------------------------------------------------
+    # --- what is live --------------------------------------------------------------------------------------------
 
     def offer(self, frame: LiveFrame, now_s: float) -> bool:
-        """Write a frame as far as the socket takes it now; what it does not take waits for `catch_up`. Returns `is_behind`."""
-        if self._next is None and not self._rest:
+        """Write a frame as far as the socket takes it now; it, or its rest, waits for `catch_up`. Returns `is_behind`."""
+        if not self._has_waiting:
             self._moved_s = now_s
         if not self._lock.acquire(blocking=False):
             # The library is writing, and may be waiting for this client.
@@ -72,20 +83,28 @@ class Outlet:
         try:
             if self._is_over:
                 return False
-            if not self._write_waiting(now_s) or not self._write(frame, now_s):
+            if (self._has_waiting and not self._write_waiting(now_s)) or not self._write(frame, now_s):
                 self._hold(frame)
         finally:
             self._lock.release()
         return self.is_behind
 
-    def catch_up(self, now_s: float) -> None:
-        """Write what waits, as far as the socket takes it now."""
+    def post(self, data: bytes, now_s: float) -> bool:
+        """Write whole messages that must not be left out, in order, as far as the socket takes them. Returns `is_behind`."""
+        if not self._has_waiting:
+            self._moved_s = now_s
+        self._posted.append(data)
+        return self.catch_up(now_s)
+
+    def catch_up(self, now_s: float) -> bool:
+        """Write what waits, as far as the socket takes it now. Returns `is_behind`."""
         if self._lock.acquire(blocking=False):
             try:
                 if not self._is_over:
                     self._write_waiting(now_s)
             finally:
                 self._lock.release()
+        return self.is_behind
 
     def _hold(self, frame: LiveFrame) -> None:
         if self._next is not None:
@@ -95,9 +114,11 @@ class Outlet:
         self._next = frame
 
     def _write_waiting(self, now_s: float) -> bool:
-        """Write the rest of a begun frame and the frame that waits; tell whether another frame may follow."""
-        if self._rest:
-            self._rest = self._rest[self._push(self._rest, now_s) :]
+        """Write the rest of a begun message, announcements, and the frame that waits; tell whether another frame may follow."""
+        while self._rest or self._posted:
+            data = self._rest or self._posted.popleft()
+            # Clients share what they wait for.
+            self._rest = memoryview(data)[self._push(data, now_s) :]
             if self._rest:
                 return False
         if self._next is not None and self._write(self._next, now_s):
@@ -112,10 +133,10 @@ class Outlet:
             return self._is_over
         self._has_missed = False
         if taken < len(data):
-            self._rest = data[taken:]
+            self._rest = memoryview(data)[taken:]
         return True
 
-    def _push(self, data: bytes, now_s: float) -> int:
+    def _push(self, data: bytes | memoryview, now_s: float) -> int:
         try:
             taken = self._direct.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:

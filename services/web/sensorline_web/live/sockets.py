@@ -62,10 +62,13 @@ def _library_logger() -> logging.Logger:
 class Clients:
     """What clients of the live namespace do: connect, watch, unwatch, leave."""
 
-    def __init__(self, settings: WebSettings, feed: Feed, emitter: Emitter, metrics: WebMetrics) -> None:
+    def __init__(
+        self, settings: WebSettings, feed: Feed, emitter: Emitter, fanout: FanOut, metrics: WebMetrics
+    ) -> None:
         self._max_clients = settings.max_clients
         self._feed = feed
         self._emitter = emitter
+        self._fanout = fanout
         self._metrics = metrics
         self._accepted: set[str] = set()
         self._server: Any = None
@@ -93,6 +96,10 @@ class Clients:
             wish = parse_wish(message)
         except QueryError as exc:
             return {"ok": False, "error": exc.detail}
+        engine_sid = self._server.manager.eio_sid_from_sid(sid, NAMESPACE)
+        engine_socket = self._server.eio.sockets.get(engine_sid)
+        if engine_socket is not None:
+            self._fanout.trust(engine_socket)
         left, joined = self._feed.coalescer.watch(sid, wish)
         self._move(sid, left, joined)
         return {"ok": True}
@@ -120,7 +127,7 @@ def attach_sockets(
     app: Flask, settings: WebSettings, feed: Feed, emitter: Emitter, fanout: FanOut, metrics: WebMetrics
 ) -> SocketIO:
     """Give the app its live namespace and return the server."""
-    clients = Clients(settings, feed, emitter, metrics)
+    clients = Clients(settings, feed, emitter, fanout, metrics)
     logger = _library_logger()
     socketio = SocketIO(
         app,
