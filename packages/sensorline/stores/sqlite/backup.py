@@ -9,10 +9,12 @@ import sqlite3
 import tempfile
 import urllib.parse
 from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from sensorline.errors import StoreUnavailable
+from sensorline.stores.sqlite.check import Check
 from sensorline.stores.sqlite.schema import BUSY_TIMEOUT_S
 
 
@@ -65,7 +67,7 @@ def _copy(store: Path, part: Path) -> Backup:
         source.backup(copy)
         # One file that needs no others beside it, not even to be read; ingest makes it a write-ahead log again.
         copy.execute("PRAGMA journal_mode = DELETE")
-        found = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(3)")]
+        found = [str(row[0]).replace("\n", " ") for row in copy.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
             raise StoreUnavailable(
                 f"the store {store} is damaged, so nothing was backed up: {'; '.join(found)}"
@@ -77,7 +79,18 @@ def _copy(store: Path, part: Path) -> Backup:
         readings = None
         if "reading" in tables:
             (readings,) = copy.execute("SELECT count(*) FROM reading").fetchone()
+    if readings is None and "block" in tables:
+        readings = _check(store, part)
     return Backup(series, readings, part.stat().st_size)
+
+
+def _check(store: Path, copy: Path) -> int:
+    """Check journal, blocks and rollups of a copy; return how many readings it holds."""
+    check = Check(copy)
+    found = list(islice(check.findings(), 3))
+    if found:
+        raise StoreUnavailable(f"the store {store} is damaged, so nothing was backed up: {'; '.join(found)}")
+    return check.result.readings
 
 
 def _give_name(part: Path, target: Path) -> None:

@@ -176,13 +176,24 @@ def day_of_summary(key: int) -> int:
     return key & ((1 << _DAY_BITS) - 1)
 
 
+def series_of_summary(key: int) -> int:
+    """Return the series id of a summary's key."""
+    return key >> _DAY_BITS
+
+
 def add_summary(db: sqlite3.Connection, series_id: int, day: int, hours: Rollups) -> None:
     """Add the hours of readings that were added to a day to its summary."""
     key = summary_key(series_id, day)
     row = db.execute("SELECT hours FROM day_summary WHERE id = ?", (key,)).fetchone()
     if row is not None:
         hours = fold([unpack_rollups(row[0]), hours])
+    put_summary(db, series_id, day, hours)
+
+
+def put_summary(db: sqlite3.Connection, series_id: int, day: int, hours: Rollups) -> None:
+    """Let these hours be a day's summary."""
     whole = fold([hours], 24)
+    key = summary_key(series_id, day)
     db.execute(
         "INSERT OR REPLACE INTO day_summary (id, n, low, mean, high, hours) VALUES (?, ?, ?, ?, ?, ?)",
         (key, whole.n[0], whole.low[0], whole.mean[0], whole.high[0], pack_rollups(hours)),
