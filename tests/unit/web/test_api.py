@@ -125,7 +125,7 @@ def test_a_range_in_the_past_is_kept_for_a_moment_and_one_that_reaches_the_prese
     present = TEMPERATURE.partition("&to=")[0]
     past_before, present_before = (client.get(a).get_json()["series"] for a in (TEMPERATURE, present))
     writer = SqliteWriter(StoreSettings(path=store_path))
-    writer.commit(Batch(readings=[Reading(Series("desk", "temperature"), (T0_MS + 1) * 10**6, 99.0)]))
+    writer.commit(Batch.of(readings=[Reading(Series("desk", "temperature"), (T0_MS + 1) * 10**6, 99.0)]))
     writer.close()
     assert client.get(TEMPERATURE).get_json()["series"] == past_before
     assert client.get(f"{TEMPERATURE}&max_points=10").get_json()["series"][0]["max"][0] == 99.0
