@@ -102,6 +102,8 @@ def test_a_broker_that_forgot_the_session_gets_no_acknowledgement_of_the_old_one
     other_writer.execute("BEGIN IMMEDIATE")
     send_numbered(mosquitto.port, old)
     wait_until(lambda: proxy.delivered_count >= GOOD + BAD, 10, "everything to reach ingest")
+    # What it has not read is lost with the connection, and this broker will not send it again.
+    wait_until(lambda: not proxy.has_unread(), 5, "ingest to read it")
     mosquitto.kill()
     (mosquitto.folder / "mosquitto.db").unlink(missing_ok=True)
     mosquitto.start()
