@@ -30,6 +30,7 @@ def fill(store: Path) -> tuple[float, float]:
         for k, series in enumerate(SERIES):
             rows = [Reading(series, t * 10**9, 20 + (t * (k + 3)) % 97 / 10) for t in times]
             writer.commit(Batch.of(readings=rows))
+            writer.maintain(time.time_ns())
     committed_s = time.perf_counter()
     while writer.maintain(time.time_ns()):
         pass

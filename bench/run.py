@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [influx]
+python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [influx]
 """
 
 import platform
@@ -19,9 +19,11 @@ import latency
 import path
 import psutil
 import queries
+import store
 from table import Row, render
 
 BENCHES = {
+    "store": store.measure,
     "ingest": ingest.measure,
     "path": path.measure,
     "latency": latency.measure,

@@ -69,6 +69,8 @@ def unpack_ints(data: bytes, at: int, n: int) -> tuple["array[int]", int]:
 
 def differences(numbers: Sequence[int]) -> list[int]:
     """Return each number's difference to the one before; there is one less of them."""
+    # A list has its numbers as objects already; an array makes each of them anew.
+    numbers = list(numbers)
     return list(map(sub, numbers[1:], numbers))
 
 

@@ -64,22 +64,26 @@ class Buffer:
         else:
             self.placed[time_ns] = value
 
-    def new_readings(self) -> tuple[list[int], list[float]]:
-        """Return the batch's readings in order of time."""
-        if not self.placed:
-            return self.new_times, self.new_values
+    def sort_new(self) -> None:
+        """Bring the batch's readings together in order of time; after that, nothing more may be placed."""
         pairs = sorted((*self.placed.items(), *zip(self.new_times, self.new_values, strict=True)))
-        return [time_ns for time_ns, _ in pairs], [value for _, value in pairs]
+        self.placed.clear()
+        self.new_times = [time_ns for time_ns, _ in pairs]
+        self.new_values = [value for _, value in pairs]
 
     def settle(self) -> None:
         """The batch is durable: its readings are now among the unsealed ones."""
-        self.times_ns.extend(self.new_times)
-        self.values.extend(self.new_values)
+        if self.times_ns and self.new_times[0] < self.times_ns[-1]:
+            for time_ns, value in zip(self.new_times, self.new_values, strict=True):
+                self.insert(time_ns, value)
+        elif len(self.new_times) == 1:
+            self.times_ns.append(self.new_times[0])
+            self.values.append(self.new_values[0])
+        else:
+            self.times_ns.extend(self.new_times)
+            self.values.extend(self.new_values)
         self.new_times.clear()
         self.new_values.clear()
-        for time_ns, value in self.placed.items():
-            self.insert(time_ns, value)
-        self.placed.clear()
 
     def insert(self, time_ns: int, value: float) -> None:
         """Add one unsealed reading at its place."""

@@ -155,17 +155,14 @@ class SqliteWriter:
         if not touched and not batch.packet_ids and not batch.begins_session:
             return None
         touched.sort(key=_by_id)
-        times_ns, values, counts = array("q"), array("d"), []
         for buffer in touched:
-            new_times, new_values = buffer.new_readings()
-            times_ns.extend(new_times)
-            values.extend(new_values)
-            counts.append(len(new_times))
+            if buffer.placed:
+                buffer.sort_new()
         return Entry(
             [buffer.id for buffer in touched],
-            counts,
-            times_ns,
-            values,
+            [len(buffer.new_times) for buffer in touched],
+            array("q", [time_ns for buffer in touched for time_ns in buffer.new_times]),
+            array("d", [value for buffer in touched for value in buffer.new_values]),
             batch.packet_ids,
             batch.digests,
             batch.begins_session,
