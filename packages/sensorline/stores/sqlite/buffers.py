@@ -12,7 +12,7 @@ from sensorline.stores.sqlite.layout import WINDOW_NS
 class Buffer:
     """One series' unsealed readings, and what is known of it.
 
-    `new_*` are those of the batch that is being committed: `settle` makes them count, `drop` forgets them.
+    `new_*` are those of the batch that is being committed: Buffers.settle makes them count, `drop` forgets them.
     """
 
     __slots__ = (
@@ -71,20 +71,6 @@ class Buffer:
         self.new_times = [time_ns for time_ns, _ in pairs]
         self.new_values = [value for _, value in pairs]
 
-    def settle(self) -> None:
-        """The batch is durable: its readings are now among the unsealed ones."""
-        if self.times_ns and self.new_times[0] < self.times_ns[-1]:
-            for time_ns, value in zip(self.new_times, self.new_values, strict=True):
-                self.insert(time_ns, value)
-        elif len(self.new_times) == 1:
-            self.times_ns.append(self.new_times[0])
-            self.values.append(self.new_values[0])
-        else:
-            self.times_ns.extend(self.new_times)
-            self.values.extend(self.new_values)
-        self.new_times.clear()
-        self.new_values.clear()
-
     def insert(self, time_ns: int, value: float) -> None:
         """Add one unsealed reading at its place."""
         i = bisect_left(self.times_ns, time_ns)
@@ -132,8 +118,19 @@ class Buffers:
     def settle(self, touched: list[Buffer], count: int) -> None:
         """A batch with `count` readings of these series is durable."""
         filled = self.filled
+        # Once for each series of each commit: without calls.
         for buffer in touched:
-            buffer.settle()
+            times_ns, new_times = buffer.times_ns, buffer.new_times
+            if times_ns and new_times[0] < times_ns[-1]:
+                for time_ns, value in zip(new_times, buffer.new_values, strict=True):
+                    buffer.insert(time_ns, value)
+            elif len(new_times) == 1:
+                times_ns.append(new_times[0])
+                buffer.values.append(buffer.new_values[0])
+            else:
+                times_ns.extend(new_times)
+                buffer.values.extend(buffer.new_values)
+            buffer.new_times, buffer.new_values = [], []
             filled[buffer.id] = buffer
         self.unsealed += count
 

@@ -22,11 +22,11 @@ UNSEALED_MAX = 360_000
 
 READINGS_PER_STEP = 8_192
 WINDOWS_PER_STEP = 48
+LOOK_EVERY_NS = 10 * 10**9
 LATE_EVERY_NS = 60 * 10**9
 """Readings that come late for windows that are sealed already wait up to this long, so that they come together."""
 
 _EVER_NS = 2**63 - 1
-_SECOND_NS = 10**9
 
 
 class Sealing:
@@ -41,11 +41,6 @@ class Sealing:
         self._sealed_before_ns = 0
         self._late_due_ns = 0
         self._cycles_stuck = 0
-
-    def forget(self) -> None:
-        """The state was loaded anew: what was under way begins again."""
-        self._left, self._is_under_way = [], False
-        self._sealed_before_ns = self._late_due_ns = 0
 
     def step(self, now_ns: int) -> bool:
         """Seal some; True if something was done. Raises sqlite3.Error, and nothing has changed then."""
@@ -67,7 +62,7 @@ class Sealing:
         elif before_ns <= self._sealed_before_ns:
             if now_ns < self._late_due_ns:
                 return False
-            self._late_due_ns = now_ns + _SECOND_NS
+            self._late_due_ns = now_ns + LOOK_EVERY_NS
             if next(buffers.due(before_ns), None) is None:
                 return False
             self._late_due_ns = now_ns + LATE_EVERY_NS

@@ -10,6 +10,7 @@ LOG_BYTES = 4 * 2**20
 """The write-ahead log is taken over into the database when about this much was written to it: here rather than in a commit."""
 
 PAGES_PER_VACUUM = 128
+LOOK_EVERY_NS = 60 * 10**9
 
 
 class Upkeep:
@@ -17,9 +18,15 @@ class Upkeep:
 
     def __init__(self, state: WriterState, settings: StoreSettings) -> None:
         self._state = state
-        self.sealing = Sealing(state)
-        self._joining = Joining(state)
-        self._retention = Retention(state, settings)
+        self._settings = settings
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """The state was loaded anew, or the clock was set back: forget what was under way and when the next look is due."""
+        self._sealing = Sealing(self._state)
+        self._joining = Joining(self._state)
+        self._retention = Retention(self._state, self._settings)
+        self._looked_ns, self._changes = -(2**63), -1
 
     def step(self, now_ns: int) -> bool:
         """Do one step; True if there is more to do at once. Raises sqlite3.Error."""
@@ -27,12 +34,21 @@ class Upkeep:
             self._state.written_bytes = 0
             self._state.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             return True
-        return (
-            self.sealing.step(now_ns)
-            or self._joining.step(now_ns)
-            or self._retention.step(now_ns)
-            or self._give_back()
-        )
+        if now_ns < self._looked_ns - LOOK_EVERY_NS:
+            self.begin_again()
+        if self._sealing.step(now_ns):
+            return True
+        if self._state.marks.changes == self._changes and now_ns < self._looked_ns + LOOK_EVERY_NS:
+            return False
+        if self._joining.step(now_ns) or self._retention.step(now_ns) or self._give_back():
+            return True
+        # Looking costs more than a small commit.
+        self._looked_ns, self._changes = now_ns, self._state.marks.changes
+        return False
+
+    def seal_early(self) -> None:
+        """Do a step of sealing, if memory is full. Raises sqlite3.Error."""
+        self._sealing.step(0)
 
     def _give_back(self) -> bool:
         """Make the file smaller where much of it is free; some is kept, since tomorrow needs it again."""

@@ -43,7 +43,7 @@ class SqliteWriter:
         """Read everything anew after something failed, which has left memory ahead of the database."""
         self._state.load()
         self._ledger.load()
-        self._upkeep.sealing.forget()
+        self._upkeep.begin_again()
         self._is_stale = False
 
     def commit(self, batch: Batch) -> Committed:
@@ -64,8 +64,10 @@ class SqliteWriter:
         self._state.buffers.settle(touched, result.stored)
         if self._state.buffers.unsealed > 2 * UNSEALED_MAX:
             # Nobody does upkeep, or not often enough: memory comes first. The batch is durable whatever becomes of this.
-            with suppress(StoreUnavailable):
-                self.maintain(0)
+            try:
+                self._upkeep.seal_early()
+            except sqlite3.Error:
+                self._is_stale = True
         return result
 
     def _forget(self, touched: list[Buffer], new: list[Buffer]) -> None:
@@ -147,7 +149,7 @@ class SqliteWriter:
         number = self._state.journal.append(body) if entry is not None else 0
         self._db.execute("COMMIT")
         if entry is not None:
-            newest_ns = max((buffer.newest_ns for buffer in touched), default=-1)
+            newest_ns = max(entry.times_ns, default=-1)
             self._state.retained.note(number, newest_ns, len(batch.packet_ids), batch.begins_session)
         self._state.written_bytes += len(body) + 4_096
 
