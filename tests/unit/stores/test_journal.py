@@ -177,6 +177,24 @@ def test_an_entry_with_a_wrong_checksum_is_left_out_and_named(db: sqlite3.Connec
     assert Journal(db).newest == 3
 
 
+@pytest.mark.parametrize("at", [0, 1_020 + 3, 1_020 + 14, 2_040 + 19])
+def test_what_is_behind_a_damaged_head_is_found_and_no_number_is_given_twice(
+    db: sqlite3.Connection, at: int
+) -> None:
+    append(db, Journal(db), 1_000, 1_000, 1_000, 1_000)
+    with db.blobopen("journal", "entries", 1) as blob:
+        blob.seek(at)
+        blob.write(b"?")
+    cursor = Cursor(db, thorough=True)
+    lost = at // 1_020 + 1
+    assert numbers(cursor) == [number for number in (1, 2, 3, 4) if number != lost]
+    assert cursor.missing == [(lost, lost)]
+    journal = Journal(db)
+    assert journal.newest == 4
+    append(db, journal, 500)
+    assert numbers(Cursor(db, thorough=True))[-2:] == [4, 5]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

@@ -10,6 +10,7 @@ entry with the next number is the first of another segment.
 """
 
 import itertools
+import re
 import sqlite3
 import struct
 import zlib
@@ -62,12 +63,27 @@ def _parse(head: bytes) -> tuple[int, int, int] | None:
     return number, length, checksum
 
 
+def _heads(blob: sqlite3.Blob, at: int) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """Yield every head in a segment from a place on, with where it is, wherever that may be."""
+    blob.seek(at)
+    data = blob.read()
+    # A number's upper bytes are zeros: a journal will not see 2^40 entries.
+    for match in re.finditer(rb"(?s)(?=[^\x00].{4}\x00\x00\x00|\x00[^\x00].{3}\x00\x00\x00)", data):
+        found = _parse(data[match.start() : match.start() + HEAD_BYTES])
+        if found is not None:
+            yield at + match.start(), found
+
+
 def _segments(db: sqlite3.Connection) -> list[_Segment]:
     """Return all segments; those with entries last, in the order of their numbers."""
     out = []
     for segment_id, size in db.execute("SELECT id, length(entries) FROM journal").fetchall():
         with db.blobopen("journal", "entries", segment_id, readonly=True) as blob:
-            found = _parse(blob.read(HEAD_BYTES))
+            head = blob.read(HEAD_BYTES)
+            found = _parse(head)
+            if found is None and any(head):
+                # Its first head is damaged: what is behind it counts all the same.
+                found = next((head for _, head in _heads(blob, 0)), None)
         out.append(_Segment(segment_id, size, found[0] if found else 0))
     out.sort(key=lambda segment: segment.first)
     return out
@@ -76,8 +92,10 @@ def _segments(db: sqlite3.Connection) -> list[_Segment]:
 class Cursor:
     """Reads entries in order and remembers where it was. Call it inside a transaction: the ring is turned meanwhile."""
 
-    def __init__(self, db: sqlite3.Connection, after: int = 0) -> None:
+    def __init__(self, db: sqlite3.Connection, after: int = 0, *, thorough: bool = False) -> None:
         self._db = db
+        self._thorough = thorough
+        """Search behind what cannot be read: where an entry's head is damaged, nothing says where the next one begins."""
         self.number = after
         """The newest entry that was read, or the one after which to begin."""
         self.missing: list[tuple[int, int]] = []
@@ -87,6 +105,7 @@ class Cursor:
         self.at = 0
         """Where the newest entry of the segment ends."""
         self._expected = 0
+        self._has_jumped = False
 
     def read(self) -> Iterator[Numbered]:
         """Yield the entries that have come since."""
@@ -95,7 +114,8 @@ class Cursor:
         if not self.segment and not self._go_on():
             return
         yield from self._read_segment()
-        while self._go_on():
+        # Without a jump at its end, the segment is the newest one.
+        while (self._has_jumped or self._thorough) and self._go_on():
             yield from self._read_segment()
 
     def _was_overtaken(self) -> bool:
@@ -122,14 +142,20 @@ class Cursor:
     def _read_segment(self) -> list[Numbered]:
         """Return the segment's further entries. A jump leads to the next segment, as its end does."""
         out: list[Numbered] = []
+        self._has_jumped = False
         with self._db.blobopen("journal", "entries", self.segment, readonly=True) as blob:
             while True:
                 blob.seek(self.at)
                 found = _parse(blob.read(HEAD_BYTES))
-                if found is None or found[0] != self._expected or found[1] == _JUMP:
+                if found is None or found[0] != self._expected:
+                    found = self._search(blob) if self._thorough else None
+                if found is None:
+                    return out
+                if found[1] == _JUMP:
+                    self._has_jumped = True
                     return out
                 number, length, checksum = found
-                self._expected += 1
+                self._expected = number + 1
                 self.at += HEAD_BYTES + length
                 if number <= self.number:
                     continue
@@ -141,6 +167,16 @@ class Cursor:
                     out.append(Numbered(number, body))
                 else:
                     self.missing.append((number, number))
+
+    def _search(self, blob: sqlite3.Blob) -> tuple[int, int, int] | None:
+        """Go to the next head behind this place that is newer than what was read, and return it, or None."""
+        for at, head in _heads(blob, self.at):
+            # What older rounds of the ring left has smaller numbers.
+            if head[0] > self.number:
+                self.at = at
+                blob.seek(at + HEAD_BYTES)
+                return head
+        return None
 
 
 class Journal:
@@ -164,7 +200,7 @@ class Journal:
         self._at = 0
         if filled:
             self._current = filled[-1]
-            cursor = Cursor(self._db, self._current.first - 1)
+            cursor = Cursor(self._db, self._current.first - 1, thorough=True)
             for entry in cursor.read():
                 self.newest = entry.number
             self.newest, self._at = cursor.number, cursor.at

@@ -114,7 +114,7 @@ class Check:
         yield from found
 
     def _journal(self, db: sqlite3.Connection) -> Iterator[tuple[str, bool]]:
-        cursor = Cursor(db)
+        cursor = Cursor(db, thorough=True)
         for number, body in cursor.read():
             self.result.entries += 1
             try:

@@ -93,7 +93,7 @@ class WriterState:
             buffer.sealed_value, buffer.sealed_entry, buffer.sealed_ns = value, sealed_entry, sealed_ns
             self.buffers.add(buffer)
         self.retained = Retained(1)
-        cursor = Cursor(self.db)
+        cursor = Cursor(self.db, thorough=True)
         for number, body in cursor.read():
             self._replay(number, decode(body))
         lost = [(first, last) for first, last in cursor.missing if last > self.marks.sealed_to]
