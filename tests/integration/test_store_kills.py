@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -79,10 +80,9 @@ def test_kills_of_the_writer_lose_nothing_and_double_nothing(tmp_path: Path) -> 
         )
         assert child.stdout is not None
         assert child.stdout.readline() == f"{first}\n"
-        # The kill falls at any instant of what follows this batch. Counted in batches, so that a slow machine does as many.
-        said = [child.stdout.readline().rstrip("\n") for _ in range(rng.randint(20, 130))]
+        time.sleep(rng.uniform(0.05, 0.6))  # The instant is what is tested: there is nothing to wait for.
         child.kill()
-        said += child.stdout.read().split("\n")[:-1]
+        said = child.stdout.read().split("\n")[:-1]
         child.stdout.close()
         assert child.wait() == -signal.SIGKILL
         durable = max([durable, first, *map(int, said)])
