@@ -53,7 +53,7 @@ def batch_of(number: int) -> Batch:
 def work(path: Path, first: int) -> None:
     """Commit batches from number `first` on, for ever, and say which one is durable."""
     # So small that the journal's ring is turned all the time.
-    table.SEGMENT_BYTES = 6_000
+    table.SEGMENT_BYTES = 3_000
     writer = SqliteWriter(StoreSettings(path=path, keep_raw_days=0, keep_minutes_days=0))
     number = first
     while True:
@@ -61,7 +61,8 @@ def work(path: Path, first: int) -> None:
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
         number += 1
-        for _ in range(4):
+        # Upkeep rests now and then, so that much is unsealed, and catches up.
+        for _ in range(12 if number % 16 < 6 else 0):
             if not writer.maintain(T0_NS + number * BATCH_S * SECOND_NS):
                 break
 
