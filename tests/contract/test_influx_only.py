@@ -1,5 +1,6 @@
 """What holds for the InfluxDB store besides the contract."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,45 @@ def test_a_reader_on_another_host_needs_only_the_server(influx: Any, tmp_path: P
     assert (sum(after.n), max(after.max)) == (sum(before.n) + 1, 1_000.0)
     for part in (writer, reader, late):
         part.close()
+
+
+class Interrupted(Connection):
+    """A reader's connection on which something else happens just before each request."""
+
+    def __init__(self, influx: Any, happens: Callable[[], None]) -> None:
+        super().__init__(influx)
+        self._happens = happens
+
+    def _request(self, path: str, headers: dict[str, str], **options: Any) -> bytes:
+        self._happens()
+        return super()._request(path, headers, **options)
+
+
+@pytest.mark.parametrize("max_points", [1, 30, 200])
+@pytest.mark.parametrize("hours", [1, 24, 2_400])
+def test_what_is_rolled_up_between_a_readers_requests_is_not_half_seen(
+    influx: Any, tmp_path: Path, max_points: int, hours: int
+) -> None:
+    """Before each request the writer commits ten readings over more than a minute, and rolls up what is over."""
+    writer = open_writer(influx, tmp_path)
+    now_ns = T0_NS
+    writer.commit(Batch.of([Reading(DESK, T0_NS - i * 3600 * 10**9, 0.0) for i in range(hours)]))
+
+    def go_on() -> None:
+        nonlocal now_ns
+        times = [now_ns + (i + 1) * 7 * 10**9 for i in range(10)]
+        writer.commit(Batch.of([Reading(DESK, t, 1.0) for t in times]))
+        now_ns = times[-1]
+        while writer.maintain(now_ns):
+            pass
+
+    reader = InfluxReader(influx)
+    reader._connection = Interrupted(influx, go_on)
+    for _ in range(8):
+        columns = reader.query(DESK, T0_NS - hours * 3600 * 10**9, T0_NS + 10**14, max_points)
+        assert columns.last_ns is not None
+        committed = (columns.last_ns - T0_NS) // (7 * 10**9)
+        assert committed % 10 == 0
+        assert sum(columns.n) == hours + committed
+    reader.close()
+    writer.close()

@@ -1,10 +1,9 @@
 """One series on its three levels: hours, minutes, single readings. Made for one answer.
 
 Each level is asked for what the coarser one lacks: minutes for hours that are not whole, single readings for minutes that are not.
+The newest reading's minute and hour count as not whole: while we ask, the writer may go on and roll up what is newer.
 """
 
-import math
-from itertools import pairwise
 from typing import Any
 
 from sensorline.reading import Series
@@ -13,6 +12,7 @@ from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.flux import aggregates, aggregates_and_todo
 from sensorline.stores.influxdb.names import influxql_name, stored_name
 from sensorline.stores.influxdb.settings import Buckets
+from sensorline.stores.influxdb.windows import Row, added, as_rows, stretches
 
 ROWS_MAX = 6_000
 """More rollups than this are added up by InfluxDB (Flux), fewer by us: about 10 ms either way."""
@@ -20,13 +20,7 @@ ROWS_MAX = 6_000
 HOURS_MAX = 2_000
 """The same for hours, which are read anyway."""
 
-STATEMENTS_MAX = 32
-"""Windows that are to be read one level finer are asked for in at most so many stretches."""
-
 EVER_NS = -(2**62)
-
-Row = tuple[int, float, float, float, int]
-"""start, min, sum, max, n"""
 
 _ROLLUP = '"min", "sum", "max", "n"'
 
@@ -79,6 +73,15 @@ class Levels:
                 self._hours[start] = (start, low, total, high, int(n))
             if mask:
                 self._todo[start] = mask
+        last_ns = self._last_with_readings_ns
+        if last_ns is not None and start_ns <= last_ns < end_ns:
+            hour = last_ns // HOUR_NS * HOUR_NS
+            self._todo[hour] = self._todo.get(hour, 0) | 1 << (last_ns - hour) // MINUTE_NS
+
+    @property
+    def _last_with_readings_ns(self) -> int | None:
+        """The newest reading's time, or None when single readings of then are no longer kept: nothing can come after it."""
+        return None if self.last_ns is None or self.last_ns < self.raw_from_ns else self.last_ns
 
     def open_borders(self) -> None:
         """Read the newest time and the borders only."""
@@ -152,8 +155,10 @@ class Levels:
             found, redone = aggregates_and_todo(
                 self._connection, self._names.hours, self._series, start_ns, end_ns, width_ns
             )
+            if self._last_with_readings_ns is not None:
+                redone.add(self._last_with_readings_ns // width_ns * width_ns)
             buckets = [bucket for bucket in found if bucket[0] not in redone]
-            for first_ns, behind_ns in _stretches(redone, width_ns) if redone else ():
+            for first_ns, behind_ns in stretches(redone, width_ns) if redone else ():
                 self._read_hours(max(first_ns, start_ns), min(behind_ns, end_ns))
             self._hours = {h: row for h, row in self._hours.items() if h // width_ns * width_ns in redone}
             self._todo = {h: mask for h, mask in self._todo.items() if h // width_ns * width_ns in redone}
@@ -180,8 +185,11 @@ class Levels:
             )
             buckets = [bucket for bucket in buckets if bucket[0] not in redone]
             rows = self._rollups(self._names.minutes, redone, width_ns)
-        rows = [row for row in rows if row[0] not in todo]
-        return sorted(buckets + added(rows + self._from_readings(todo), width_ns))
+        return sorted(buckets + added(self._whole(rows, todo) + self._from_readings(todo), width_ns))
+
+    def _whole(self, minutes: list[Row], todo: set[int]) -> list[Row]:
+        assert self.last_ns is not None
+        return [row for row in minutes if row[0] not in todo and row[0] <= self.last_ns]
 
     def _todo_minutes(self, hour: int) -> list[int]:
         mask = self._todo[hour]
@@ -193,11 +201,11 @@ class Levels:
             return []
         todo = {minute for hour in hours for minute in self._todo_minutes(hour)}
         rows = self._rollups(self._names.minutes, set(hours), HOUR_NS)
-        return [row for row in rows if row[0] not in todo] + self._from_readings(todo)
+        return self._whole(rows, todo) + self._from_readings(todo)
 
     def _stretch(self, bucket: str, start_ns: int, end_ns: int) -> list[Row]:
         (rows,) = self._ask(bucket, self._rollup_statement(start_ns, end_ns))
-        return _rows(rows)
+        return as_rows(rows)
 
     def _rollup_statement(self, start_ns: int, end_ns: int) -> str:
         return f"SELECT {_ROLLUP} FROM {self._table} WHERE device = $d AND time >= {start_ns} AND time < {end_ns}"
@@ -206,9 +214,9 @@ class Levels:
         """Return the rollups inside windows of a width, as they are stored."""
         if not windows:
             return []
-        stretches = _stretches(windows, width_ns)
-        answers = self._ask(bucket, *(self._rollup_statement(*stretch) for stretch in stretches))
-        return [row for rows in answers for row in _rows(rows) if row[0] // width_ns * width_ns in windows]
+        statements = [self._rollup_statement(*stretch) for stretch in stretches(windows, width_ns)]
+        answers = self._ask(bucket, *statements)
+        return [row for rows in answers for row in as_rows(rows) if row[0] // width_ns * width_ns in windows]
 
     def _from_readings(self, minutes: set[int]) -> list[Row]:
         """Return minutes computed from their readings."""
@@ -219,51 +227,8 @@ class Levels:
             "SELECT min(value), sum(value), max(value), count(value)"
             f" FROM {self._table} WHERE device = $d AND time >= {start_ns} AND time < {min(end_ns, self.last_ns + 1)}"
             " GROUP BY time(60s) fill(none)"
-            for start_ns, end_ns in _stretches(minutes, MINUTE_NS)
+            for start_ns, end_ns in stretches(minutes, MINUTE_NS)
             if start_ns <= self.last_ns
         ]
         answers = self._ask(self._names.raw, *statements) if statements else []
-        return [row for rows in answers for row in _rows(rows) if row[0] in minutes]
-
-
-def _rows(rows: list[list[Any]]) -> list[Row]:
-    return [(start, low, total, high, int(n)) for start, low, total, high, n in rows if n]
-
-
-def _stretches(windows: set[int], width_ns: int) -> list[tuple[int, int]]:
-    """Return ranges that cover all windows, at most STATEMENTS_MAX of them: the shortest gaps are covered as well."""
-    starts = sorted(windows)
-    gaps = sorted(
-        (
-            (after - before, i)
-            for i, (before, after) in enumerate(pairwise(starts))
-            if after - before > width_ns
-        ),
-        reverse=True,
-    )
-    cuts = sorted(i for _, i in gaps[: STATEMENTS_MAX - 1])
-    firsts, lasts = [0, *(i + 1 for i in cuts)], [*cuts, len(starts) - 1]
-    return [(starts[a], starts[b] + width_ns) for a, b in zip(firsts, lasts, strict=True)]
-
-
-def added(rows: list[Row], width_ns: int) -> list[Row]:
-    """Return rows added up into buckets of a width, in order."""
-    buckets: dict[int, Row] = {}
-    for start, low, total, high, n in rows:
-        bucket = start // width_ns * width_ns
-        if math.isnan(total):
-            total = 0.0
-        there = buckets.get(bucket)
-        if there is None:
-            buckets[bucket] = (bucket, low, total, high, n)
-        else:
-            _, low_, total_, high_, n_ = there
-            total += total_
-            buckets[bucket] = (
-                bucket,
-                min(low, low_),
-                0.0 if math.isnan(total) else total,
-                max(high, high_),
-                n + n_,
-            )
-    return [buckets[start] for start in sorted(buckets)]
+        return [row for rows in answers for row in as_rows(rows) if row[0] in minutes]

@@ -2,7 +2,8 @@
 
 The order of the requests makes an answer whole. First the newest reading's time; then what is rolled up and what is still to
 do; then the rest, nothing of it newer than that time. A window is marked before its readings are sent, so what is
-not marked and not newer is in its rollup.
+not marked and not newer is in its rollup. So each new commit is seen whole or not at all; late readings are seen when they come,
+perhaps a request earlier than the new ones of their commit.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from sensorline.reading import DeviceFacts, Series
 from sensorline.stores.base import Columns, DeviceInfo, SeriesInfo
 from sensorline.stores.buckets import HOUR_NS, MINUTE_NS, SECOND_NS, bucket_width, check_range
 from sensorline.stores.influxdb.connection import Connection, Table
-from sensorline.stores.influxdb.levels import ROWS_MAX, Levels, added
+from sensorline.stores.influxdb.levels import ROWS_MAX, Levels
 from sensorline.stores.influxdb.names import shown_name
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
+from sensorline.stores.influxdb.windows import added
 
 LAST_NS = 2**63 - 1 - 86_400 * SECOND_NS
 """A day before the end of InfluxDB's times (in 2262), so that a bucket's end is one too."""
