@@ -1,4 +1,4 @@
-"""InfluxDB: `series` for 1 h to 1 y at ten million readings, beside plain Flux; ingest's CPU beside a batching paho consumer.
+"""InfluxDB: `series` for 1 h to 5 y at ten million readings, beside plain Flux; ingest's CPU beside a batching paho consumer.
 
 Needs an influxd of its own: INFLUXD=/path/to/influxd, or one in PATH. Left out, with a sentence, where there is none.
 """
@@ -23,12 +23,19 @@ from sensorline.reading import Batch, Reading, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.reader import InfluxReader
-from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
+from sensorline.stores.influxdb.settings import InfluxSettings
+from sensorline.stores.influxdb.setup import set_up
 from sensorline.stores.influxdb.writer import InfluxWriter
 
 READINGS = 10_000_000
-LINES = [Series("bench", f"m{i}") for i in range(4)]
-RANGES_S = {"1 h": 3_600, "1 d": 86_400, "30 d": 30 * 86_400, "1 y": 365 * 86_400}
+YEAR_S = 365 * 86_400
+EVERY_S = {Series("bench", "years"): 300, Series("bench", "year"): 20} | {
+    Series("bench", f"m{i}"): 1 for i in range(3)
+}
+"""Five years of a reading every five minutes, a year of one every 20 s; the others have one a second."""
+
+LINES = list(EVERY_S)
+RANGES_S = {"1 h": 3_600, "1 d": 86_400, "30 d": 30 * 86_400, "1 y": YEAR_S, "5 y": 5 * YEAR_S}
 POINTS = 1_000
 REPEATS = 15
 ORG, TOKEN = "bench", "token-of-the-bench"
@@ -55,9 +62,7 @@ def influxd(folder: Path, binary: str) -> Iterator[InfluxSettings]:
             },
         )
         settings = InfluxSettings(url=url, org=ORG, token=TOKEN, bucket="bench")  # type: ignore[arg-type]  # text becomes a secret
-        org_id = call(url, f"/api/v2/orgs?org={ORG}")["orgs"][0]["id"]
-        for name in Buckets("bench").all():
-            call(url, "/api/v2/buckets", {"orgID": org_id, "name": name, "retentionRules": []})
+        set_up(settings, StoreSettings(keep_raw_days=0))
         yield settings
 
 
@@ -70,13 +75,14 @@ def call(url: str, path: str, body: object = None) -> dict[str, list[dict[str, s
 
 
 def fill(settings: InfluxSettings, folder: Path) -> tuple[float, float]:
-    """Store ten million readings: a year every 20 s in one series, 2.8 million a second apart in each of the others."""
+    """Store ten million readings: EVERY_S, as much of each a second as then is left."""
     writer = InfluxWriter(settings, StoreSettings(path=folder / "bench.db", keep_raw_days=0))
     now_s = int(time.time())
     begun_s = time.perf_counter()
-    year = 365 * 86_400 // 20
-    each = (READINGS - year) // (len(LINES) - 1)
-    for series, count, step_s in [(LINES[0], year, 20), *((s, each, 1) for s in LINES[1:])]:
+    counts = {LINES[0]: 5 * YEAR_S // 300, LINES[1]: YEAR_S // 20}
+    each = (READINGS - sum(counts.values())) // (len(LINES) - len(counts))
+    for series, step_s in EVERY_S.items():
+        count = counts.get(series, each)
         first_s = now_s - count * step_s
         for at in range(0, count, 20_000):
             times = [first_s + i * step_s for i in range(at, min(at + 20_000, count))]
@@ -108,8 +114,7 @@ def queries(settings: InfluxSettings) -> list[Row]:
     reader, connection = InfluxReader(settings), Connection(settings)
     rows = []
     for name, seconds in RANGES_S.items():
-        # A year of one reading every 20 s; the shorter ranges with one a second.
-        series = LINES[0] if seconds > 30 * 86_400 else LINES[1]
+        series = LINES[0] if seconds > YEAR_S else LINES[1] if seconds > 30 * 86_400 else LINES[2]
         times_ms = []
         for i in range(REPEATS):
             end_s = int(time.time()) - i

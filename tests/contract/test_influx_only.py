@@ -11,6 +11,7 @@ from sensorline.reading import Batch, Committed, Reading, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.reader import InfluxReader
+from sensorline.stores.influxdb.settings import Buckets
 from sensorline.stores.influxdb.writer import InfluxWriter
 
 T0_NS = 1_790_000_000 * 10**9
@@ -165,3 +166,37 @@ def test_what_is_rolled_up_between_a_readers_requests_is_not_half_seen(
         assert sum(columns.n) == hours + committed
     reader.close()
     writer.close()
+
+
+def test_an_installation_without_the_bucket_of_half_days_works_and_gains_them_when_setup_was_run_again(
+    influx: Any, influx_server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = Buckets(influx.bucket).half_days
+    (found,) = influx_server.call("GET", f"/api/v2/buckets?name={bucket}")["buckets"]
+    influx_server.call("DELETE", f"/api/v2/buckets/{found['id']}")
+    now_ns, span = T0_NS + 86_400 * 10**9, (T0_NS - 400 * 86_400 * 10**9, T0_NS + 1, 500)
+    writer, reader, connection = open_writer(influx, tmp_path), InfluxReader(influx), Connection(influx)
+
+    def upkeep(at_ns: int) -> None:
+        while writer.maintain(at_ns):
+            pass
+
+    writer.commit(Batch.of([Reading(DESK, T0_NS - i * 6 * 3600 * 10**9, float(i)) for i in range(1_500)]))
+    upkeep(now_ns)
+    writer.commit(Batch.of([Reading(DESK, T0_NS - 10**9, 7.5)]))
+    upkeep(now_ns + 10**9)
+    assert capsys.readouterr().out.count("half_day_level_missing") == 1
+    before = reader.query(DESK, *span)
+    assert sum(before.n) == 1_501
+    body = {"orgID": found["orgID"], "name": bucket, "retentionRules": []}
+    influx_server.call("POST", "/api/v2/buckets", body)
+    upkeep(now_ns + 3600 * 10**9)
+    ((rows,),) = connection.influxql(bucket, ["SELECT n, todo FROM temperature WHERE device = 'desk'"])
+    assert [row[2] for row in rows.values if row[2]] == []
+    assert sum(row[1] for row in rows.values) == 1_501
+    assert reader.query(DESK, *span) == before
+    writer.commit(Batch.of([Reading(DESK, T0_NS - 300 * 86_400 * 10**9 + 1, 99.0)]))
+    after = reader.query(DESK, *span)
+    assert (sum(after.n), max(after.max)) == (1_502, max(before.max))
+    for part in (writer, reader, connection):
+        part.close()

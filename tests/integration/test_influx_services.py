@@ -64,7 +64,7 @@ def test_setup_makes_buckets_and_tokens_once_and_adapts_retention(tmp_path: Path
     assert set_up(influx, bucket, folder) == ""
     assert {path.name: path.read_text() for path in folder.iterdir()} == first
     assert "kept 730 days" in set_up(influx, bucket, folder, STORE_KEEP_RAW_DAYS=730)
-    assert retention_days(influx, bucket) == [732, 1_827, 0, 0]
+    assert retention_days(influx, bucket) == [732, 1_827, 0, 0, 0]
     influx.drop_buckets(bucket)
 
 
@@ -75,10 +75,10 @@ def test_setup_lets_nothing_be_deleted_that_nobody_asked_for(tmp_path: Path) -> 
     told = set_up(influx, bucket, folder)
     assert f"left the bucket {bucket} as it is, kept for ever" in told
     assert "--shorten-retention" in told
-    assert retention_days(influx, bucket) == [0, 0, 0, 0]
+    assert retention_days(influx, bucket) == [0, 0, 0, 0, 0]
     told = set_up(influx, bucket, folder, "--shorten-retention", STORE_KEEP_RAW_DAYS=30)
     assert f"the bucket {bucket} is now kept 30 days" in told
-    assert retention_days(influx, bucket) == [32, 1_827, 0, 0]
+    assert retention_days(influx, bucket) == [32, 1_827, 0, 0, 0]
     influx.drop_buckets(bucket)
 
 

@@ -53,7 +53,7 @@ class Server(NamedTuple):
         return json.loads(text) if text else None
 
     def make_buckets(self) -> InfluxSettings:
-        """Return settings for a store of its own: four empty buckets that keep everything."""
+        """Return settings for a store of its own: empty buckets that keep everything."""
         name = unique("test")
         (org,) = self.call("GET", f"/api/v2/orgs?org={self.org}")["orgs"]
         for bucket in Buckets(name).all():

@@ -9,6 +9,7 @@ from sensorline.errors import QueryError
 SECOND_NS = 10**9
 MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
+HALF_DAY_NS = 12 * HOUR_NS
 
 MAX_POINTS = 10_000
 

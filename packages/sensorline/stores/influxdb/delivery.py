@@ -35,6 +35,10 @@ class Refused(NamedTuple):
     why: str
 
 
+class Misconfigured(StoreUnavailable):
+    """InfluxDB is there, and the token, the bucket or the organization is wrong: a person has to mend it."""
+
+
 class Delivery:
     """Sends bodies over a connection, one after the other."""
 
@@ -81,7 +85,7 @@ class Delivery:
     def _unavailable(self, bucket: str, answer: WriteAnswer) -> StoreUnavailable:
         if not answer.status:
             return StoreUnavailable(f"InfluxDB at {self._connection.url} does not answer: {answer.message}")
-        hint = f"; {_HINTS[answer.status]}" if answer.status in _HINTS else ""
-        return StoreUnavailable(
-            f"InfluxDB at {self._connection.url} answered a write to {bucket} with {answer.status}: {answer.message}{hint}"
-        )
+        said = f"InfluxDB at {self._connection.url} answered a write to {bucket} with {answer.status}: {answer.message}"
+        if answer.status in _HINTS:
+            return Misconfigured(f"{said}; {_HINTS[answer.status]}")
+        return StoreUnavailable(said)

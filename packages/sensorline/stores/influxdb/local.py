@@ -41,6 +41,20 @@ CREATE TABLE border (
 )
 
 
+_HALF_DAY_TABLES = """
+CREATE TABLE dirty_half_day (
+    start_s INTEGER NOT NULL,
+    series_id INTEGER NOT NULL,
+    PRIMARY KEY (start_s, series_id)
+) WITHOUT ROWID;
+CREATE TABLE series_to_fill (
+    series_id INTEGER PRIMARY KEY
+);
+INSERT INTO dirty_half_day SELECT DISTINCT start_s / 43200 * 43200, series_id FROM dirty_minute;
+INSERT INTO series_to_fill SELECT id FROM series;
+"""
+
+
 def _create(db: sqlite3.Connection) -> None:
     schema.run_script(db, _TABLES)
 
@@ -49,7 +63,11 @@ def _name_the_bucket(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE bucket (name TEXT NOT NULL)")
 
 
-MIGRATIONS = (_create, _name_the_bucket)
+def _add_half_days(db: sqlite3.Connection) -> None:
+    schema.run_script(db, _HALF_DAY_TABLES)
+
+
+MIGRATIONS = (_create, _name_the_bucket, _add_half_days)
 
 
 def path_beside(store: Path) -> Path:
@@ -109,6 +127,16 @@ ADOPTED = "adopted"
 """Among the borders: the bucket has been looked through for series that were there before this file."""
 
 
+BEGUN = "half_days_begun"
+"""Among the borders: the bucket of half-days is there, and each of them is marked before its first reading is sent."""
+
+
+def save_adopted(db: sqlite3.Connection, series_ids: Iterable[int], has_half_days: bool) -> None:
+    """Note that the bucket has been looked through, and that the half-days of what was there are to be filled in."""
+    save_borders(db, {ADOPTED: 1} | ({BEGUN: 1} if has_half_days else {}))
+    db.executemany("INSERT INTO series_to_fill VALUES (?)", [(series_id,) for series_id in series_ids])
+
+
 def load_borders(db: sqlite3.Connection) -> dict[str, int]:
     """Return since when each level is whole; see upkeep."""
     return dict(db.execute("SELECT name, ns FROM border").fetchall())
@@ -131,7 +159,7 @@ def bucket_of(db: sqlite3.Connection, configured: str) -> str:
 def change_bucket(db: sqlite3.Connection, bucket: str) -> None:
     """Be about another bucket, of which nothing is known yet; the ledger stays. For when nothing is pending."""
     db.execute("BEGIN IMMEDIATE")
-    for table in ("pending", "series", "dirty_minute", "border"):
+    for table in ("pending", "series", "dirty_minute", "dirty_half_day", "series_to_fill", "border"):
         db.execute(f"DELETE FROM {table}")
     db.execute("UPDATE bucket SET name = ?", (bucket,))
     db.execute("COMMIT")

@@ -24,10 +24,10 @@ def rollup_line(key: bytes, start_ns: int, low: float, high: float, total: float
     return b"%b %b %d\n" % (key, _rollup_fields(low, high, total, n), start_ns)
 
 
-def hour_line(
+def marked_line(
     key: bytes, start_ns: int, todo: int, rollup: tuple[float, float, float, float] | None
 ) -> bytes:
-    """Return the line of an hour: its rollup (min, max, sum, n) if there is one, and which minutes are still to do."""
+    """Return the line of an hour or a half-day: its rollup (min, max, sum, n) if there is one, and what of it is still to do."""
     fields = b"" if rollup is None else _rollup_fields(*rollup) + b","
     return b"%b %btodo=%di %d\n" % (key, fields, todo, start_ns)
 

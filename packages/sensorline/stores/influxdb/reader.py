@@ -1,4 +1,4 @@
-"""Questions to InfluxDB, from any host: everything that an answer needs is in the four buckets.
+"""Questions to InfluxDB, from any host: everything that an answer needs is in the five buckets.
 
 The order of the requests makes an answer whole. First the newest reading's time; then what is rolled up and what is still to
 do; then the rest, nothing of it newer than that time. A window is marked before its readings are sent, so what is
@@ -44,7 +44,7 @@ class InfluxReader:
         hour_width_ns = bucket_width(start_ns, end_ns, max_points, at_least_ns=HOUR_NS)
         levels = Levels(self._connection, self._buckets, series)
         # Whole buckets of the widest kind that the answer may have.
-        levels.open(start_ns // hour_width_ns * hour_width_ns, -(-end_ns // hour_width_ns) * hour_width_ns)
+        levels.open(start_ns, end_ns, hour_width_ns)
         last_ns = levels.last_ns
         if last_ns is None:
             return _columns(0, [], None)
@@ -137,7 +137,6 @@ class InfluxReader:
         start_ns, end_ns = min(max(start_ns, 0), LAST_NS), min(max(end_ns, 0), LAST_NS)
         levels = Levels(self._connection, self._buckets, series)
         levels.open_borders()
-        start_ns = max(start_ns, levels.raw_from_ns)
         while True:
             rows = levels.readings(start_ns, end_ns, EXPORT_ROWS)
             yield from rows

@@ -44,7 +44,7 @@ class InfluxSettings(Settings):
         # InfluxQL takes a slash in a bucket's name for a retention policy, and a leading underscore is InfluxDB's own.
         pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
         max_length=64,
-        description="bucket of single readings; rollups and state go to this name with `_1m`, `_1h` and `_state`",
+        description="bucket of single readings; rollups and state go to this name with `_1m`, `_1h`, `_12h` and `_state`",
     )
     timeout: int = Field(
         30_000,
@@ -64,14 +64,15 @@ class InfluxSettings(Settings):
 
 
 class Buckets:
-    """The names of the store's four buckets."""
+    """The names of the store's five buckets."""
 
     def __init__(self, bucket: str) -> None:
         self.raw = bucket
         self.minutes = f"{bucket}_1m"
         self.hours = f"{bucket}_1h"
+        self.half_days = f"{bucket}_12h"
         self.state = f"{bucket}_state"
 
-    def all(self) -> tuple[str, str, str, str]:
-        """Return all four names."""
-        return self.raw, self.minutes, self.hours, self.state
+    def all(self) -> tuple[str, ...]:
+        """Return all names."""
+        return self.raw, self.minutes, self.hours, self.half_days, self.state

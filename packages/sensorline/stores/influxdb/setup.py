@@ -20,6 +20,11 @@ MARGIN_DAYS = 2
 """InfluxDB keeps readings so much longer than readers see them: a window at the border can still be rolled up from all of
 them, and a late reading is not refused."""
 
+SHARD_DAYS = 91
+HALF_DAY_SHARD_DAYS = 3_640
+"""Rollups are few, and a question about years opens each shard that it touches: with InfluxDB's own seven days that takes
+longer than the reading. A tenth of a shorter retention, since InfluxDB drops whole shards."""
+
 TOKENS = ("ingest", "web", "admin")
 
 
@@ -59,13 +64,18 @@ def _set_up(client: Any, settings: InfluxSettings, store: StoreSettings, may_sho
     org_id = _organization(client, settings.org, told)
     names = Buckets(settings.bucket)
     minutes_days = _longer(store.keep_minutes_days, store.keep_raw_days)
+    hours_days = _longer(store.keep_hours_days, minutes_days)
     kept_days = {
-        names.raw: store.keep_raw_days,
-        names.minutes: minutes_days,
-        names.hours: _longer(store.keep_hours_days, minutes_days),
-        names.state: 0.0,
+        names.raw: (store.keep_raw_days, 0),
+        names.minutes: (minutes_days, 0),
+        names.hours: (hours_days, SHARD_DAYS),
+        names.half_days: (hours_days, HALF_DAY_SHARD_DAYS),
+        names.state: (0.0, 0),
     }
-    bucket_ids = [_bucket(client, org_id, name, days, may_shorten, told) for name, days in kept_days.items()]
+    bucket_ids = [
+        _bucket(client, org_id, name, days, shard_days, may_shorten, told)
+        for name, (days, shard_days) in kept_days.items()
+    ]
     reading = [_permission("read", "buckets", org_id, bucket_id) for bucket_id in bucket_ids]
     writing = [_permission("write", "buckets", org_id, bucket_id) for bucket_id in bucket_ids]
     everything = [
@@ -96,13 +106,27 @@ def _organization(client: Any, name: str, told: list[str]) -> str:
     return str(found[0].id)
 
 
-def _bucket(client: Any, org_id: str, name: str, kept_days: float, may_shorten: bool, told: list[str]) -> str:
+def _bucket(
+    client: Any,
+    org_id: str,
+    name: str,
+    kept_days: float,
+    shard_days: int,
+    may_shorten: bool,
+    told: list[str],
+) -> str:
     api = client.buckets_api()
     seconds = int((kept_days + MARGIN_DAYS) * 86_400) if kept_days else 0
     found = api.find_bucket_by_name(name)
     shown = f"{kept_days:g} days (and {MARGIN_DAYS} to spare)" if kept_days else "for ever"
+    if kept_days:
+        shard_days = min(shard_days, max(int(kept_days / 10), 1))
+    rule = BucketRetentionRules(
+        type="expire",
+        every_seconds=seconds,
+        shard_group_duration_seconds=shard_days * 86_400 or _shard_s(seconds),
+    )
     if found is None:
-        rule = BucketRetentionRules(type="expire", every_seconds=seconds)
         found = api.create_bucket(bucket_name=name, retention_rules=rule, org_id=org_id)
         told.append(f"made the bucket {name}, kept {shown}")
     elif (kept_s := sum(rule.every_seconds for rule in found.retention_rules)) == seconds:
@@ -114,10 +138,7 @@ def _bucket(client: Any, org_id: str, name: str, kept_days: float, may_shorten: 
             " --shorten-retention does it, a longer STORE_KEEP_… says the same as the bucket"
         )
     else:
-        # InfluxDB refuses shards that are longer than the retention, and keeps what the bucket had if nothing is said.
-        rule = BucketRetentionRules(
-            type="expire", every_seconds=seconds, shard_group_duration_seconds=_shard_s(seconds)
-        )
+        # With the shards: InfluxDB refuses a retention that is shorter than they are.
         found.retention_rules = [rule]
         api.update_bucket(bucket=found)
         told.append(f"the bucket {name} is now kept {shown}")

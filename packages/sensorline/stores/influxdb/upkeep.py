@@ -1,7 +1,7 @@
 """Rollups and retention, in short steps between commits.
 
 A window's rollup is recomputed from its readings, for all series of the window with one question, whenever a commit touched it; an
-hour's from its minutes. Doing it twice changes nothing.
+hour's from its minutes; half-days follow when they are over (half_days). Doing it twice changes nothing.
 
 Retention: InfluxDB drops whole shards, some days after their time. What readers see ends exactly: a border for each level, at a
 whole hour, goes forward first (measurement `border`). Series that have been silent for a day get their newest reading
@@ -10,7 +10,6 @@ written to `latest`, so that readers find it without going through all shards, a
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import structlog
 
@@ -18,8 +17,9 @@ from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb import local, points
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.delivery import Delivery
+from sensorline.stores.influxdb.half_days import HalfDays
 from sensorline.stores.influxdb.local import KnownSeries
-from sensorline.stores.influxdb.names import series_filter, shown_name
+from sensorline.stores.influxdb.rollups import OF_READINGS, OF_ROLLUPS, Rollups
 from sensorline.stores.influxdb.settings import Buckets
 from sensorline.stores.influxdb.todo import Hour, Todo, Window
 
@@ -34,9 +34,6 @@ MINUTE_NS, HOUR_NS, DAY_NS = 60 * 10**9, 3600 * 10**9, 86_400 * 10**9
 
 SILENT_NS = DAY_NS
 
-_Rollup = tuple[float, float, float, float]
-"""min, max, sum, n"""
-
 
 class Upkeep:
     """One step at a time; each may be killed at any point."""
@@ -49,14 +46,16 @@ class Upkeep:
         buckets: Buckets,
         settings: StoreSettings,
         todo: Todo,
+        half_days: HalfDays,
         by_id: dict[int, KnownSeries],
     ) -> None:
         self._db = db
-        self._connection = connection
         self._delivery = delivery
         self._buckets = buckets
         self._settings = settings
         self._todo = todo
+        self._half_days = half_days
+        self._rollups = Rollups(connection, by_id)
         self._by_id = by_id
         self._borders: dict[str, int] = {}
         self.has_adopted = False
@@ -67,6 +66,7 @@ class Upkeep:
         """Read since when each level of the bucket is whole."""
         self._borders = local.load_borders(self._db)
         self.has_adopted = bool(self._borders.pop(local.ADOPTED, 0))
+        self._borders.pop(local.BEGUN, None)
 
     def latest_lines(self, touched: Iterable[KnownSeries]) -> list[bytes]:
         """Return the state lines for series whose newest reading is older than readers look for it."""
@@ -80,7 +80,7 @@ class Upkeep:
     def mark_lines(self, marks: dict[Hour, int]) -> list[bytes]:
         """Return the lines that tell readers which minutes of which hours are to be read from single readings."""
         return [
-            points.hour_line(self._by_id[series_id].key, hour * HOUR_NS, mask, None)
+            points.marked_line(self._by_id[series_id].key, hour * HOUR_NS, mask, None)
             for (series_id, hour), mask in marks.items()
         ]
 
@@ -90,6 +90,10 @@ class Upkeep:
         windows = self._todo.due(before_s, WINDOWS_PER_STEP)
         if windows:
             self._roll_up(windows)
+            return True
+        if self._half_days.step(now_ns, before_s):
+            # Soon: readers are told of a level that has become whole.
+            self._retention_due_ns = now_ns
             return True
         if now_ns >= self._retention_due_ns:
             if self._forget(now_ns):
@@ -101,8 +105,7 @@ class Upkeep:
         # A restart sends what is pending once more, marks included: not after they were taken away.
         self._db.execute("DELETE FROM pending")
         wanted = set(windows)
-        fields = "min(value), max(value), sum(value), count(value)"
-        found = self._compute(self._buckets.raw, fields, wanted, MINUTE_NS, longest=1_440)
+        found = self._rollups.compute(self._buckets.raw, OF_READINGS, wanted, MINUTE_NS, longest=1_440)
         self._send(
             self._buckets.minutes,
             [
@@ -114,12 +117,11 @@ class Upkeep:
         by_hour: dict[Hour, list[Window]] = {hour: [] for hour in hours}
         for series_id, minute in windows:
             by_hour[series_id, minute // 60].append((series_id, minute))
-        fields = 'min("min"), max("max"), sum("sum"), sum("n")'
-        rollups = self._compute(self._buckets.minutes, fields, hours, HOUR_NS, longest=24 * 31)
+        rollups = self._rollups.compute(self._buckets.minutes, OF_ROLLUPS, hours, HOUR_NS, longest=24 * 31)
         self._send(
             self._buckets.hours,
             [
-                points.hour_line(
+                points.marked_line(
                     self._by_id[hour[0]].key,
                     hour[1] * HOUR_NS,
                     self._todo.mask_without(hour, by_hour[hour]),
@@ -129,36 +131,6 @@ class Upkeep:
             ],
         )
         self._todo.done(windows)
-
-    def _compute(
-        self, bucket: str, fields: str, wanted: set[tuple[int, int]], step_ns: int, longest: int
-    ) -> dict[tuple[int, int], _Rollup]:
-        """Return the rollup of each wanted (series id, number of the step); steps near each other are asked for together."""
-        statements: list[str] = []
-        parameters: dict[str, str] = {}
-        for group in _groups(wanted, longest):
-            all_series = {self._by_id[series_id].series for series_id, _ in group}
-            steps = [step for _, step in group]
-            where = series_filter(all_series, parameters)
-            statements.append(
-                f"SELECT {fields} FROM {where} AND time >= {min(steps) * step_ns} AND time < {(max(steps) + 1) * step_ns}"
-                f" GROUP BY device, time({step_ns // 10**9}s) fill(none)"
-            )
-        ids = {
-            (k.series.device, k.series.metric): k.id
-            for k in map(self._by_id.__getitem__, {i for i, _ in wanted})
-        }
-        out: dict[tuple[int, int], _Rollup] = {}
-        for tables in self._connection.influxql(bucket, statements, **parameters):
-            for table in tables:
-                series_id = ids.get((shown_name(table.tags.get("device", "")), shown_name(table.name)))
-                if series_id is None:
-                    continue
-                for start_ns, low, high, total, n in table.values:
-                    window = (series_id, start_ns // step_ns)
-                    if window in wanted and n:
-                        out[window] = (low, high, total, n)
-        return out
 
     def _send(self, bucket: str, lines: Sequence[bytes]) -> None:
         for refused in self._delivery.send(bucket, b"".join(lines)):
@@ -182,8 +154,10 @@ class Upkeep:
         before_ns = borders.get("latest_ns", -(2**63))
         silent_ns = max(silent_ns, before_ns)
         moved = any(borders.get(n) != self._borders.get(n) for n in ("raw_ns", "minutes_ns", "hours_ns"))
-        if self._by_id and (moved or silent_ns != before_ns):
-            borders["latest_ns"] = silent_ns
+        borders["latest_ns"] = silent_ns
+        if self._half_days.is_whole:
+            borders["half_days"] = 1
+        if self._by_id and borders != self._borders:
             silent = [k for k in self._by_id.values() if before_ns <= k.newest_ns < silent_ns]
             lines = [points.latest_line(k.series, k.newest_ns, k.newest_value) for k in silent]
             # In this order: once the border is there, readers rely on the lines.
@@ -200,20 +174,6 @@ class Upkeep:
             )
         self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
         return moved and bool(self._by_id)
-
-
-def _groups(wanted: set[tuple[int, int]], longest: int) -> list[list[tuple[int, int]]]:
-    """Return (series id, step) in groups of near steps: a gap of 150 steps ends a group, and so does its length.
-
-    To read through a gap costs InfluxDB about as much as one more statement.
-    """
-    ordered = sorted(wanted, key=lambda item: item[1])
-    groups = [ordered[:1]]
-    for (_, before), item in pairwise(ordered):
-        if item[1] - before > 150 or item[1] - groups[-1][0][1] >= longest:
-            groups.append([])
-        groups[-1].append(item)
-    return groups
 
 
 def _longer(days: float, finer_days: float) -> float:

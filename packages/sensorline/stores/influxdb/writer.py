@@ -22,6 +22,7 @@ from sensorline.stores.base import WriterState
 from sensorline.stores.influxdb import local, points
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.delivery import Delivery, Refused
+from sensorline.stores.influxdb.half_days import HalfDays
 from sensorline.stores.influxdb.instants import Instant, Instants
 from sensorline.stores.influxdb.local import KnownSeries, Parcel
 from sensorline.stores.influxdb.names import line_key, shown_name
@@ -52,8 +53,16 @@ class InfluxWriter:
         self._known: dict[Series, KnownSeries] = {}
         self._by_id: dict[int, KnownSeries] = {}
         self._todo = Todo(self._db)
+        self._half_days = HalfDays(self._db, self._connection, self._delivery, self._buckets, self._by_id)
         self._upkeep = Upkeep(
-            self._db, self._connection, self._delivery, self._buckets, store, self._todo, self._by_id
+            self._db,
+            self._connection,
+            self._delivery,
+            self._buckets,
+            store,
+            self._todo,
+            self._half_days,
+            self._by_id,
         )
         self._load()
         self._pending = local.load_pending(self._db)
@@ -73,6 +82,7 @@ class InfluxWriter:
             known = KnownSeries(series_id, series, line_key(*series), oldest_ns, newest_ns, value)
             self._known[series] = self._by_id[series_id] = known
         self._todo.load()
+        self._half_days.load()
         self._is_stale = False
 
     def _tell_change(self) -> None:
@@ -94,8 +104,9 @@ class InfluxWriter:
         self._pending_batch = None
         return self._pending_result
 
-    def _adopt(self) -> None:
-        """Take over what a bucket holds that this machine's file does not know: a new file, or somebody else's readings.
+    def _adopt(self) -> list[int]:
+        """Return the ids of the series that were taken over: what a bucket holds that this machine's file does not know, which is
+        new, or the readings are somebody else's.
 
         Without it a late reading could take the place of a stored one.
         """
@@ -112,8 +123,12 @@ class InfluxWriter:
             known = self._add_series(Series(shown_name(device), shown_name(table.name)))
             known.oldest_ns, known.newest_ns = oldest.get((device, table.name), time_ns), time_ns
             known.newest_value = float(value)
+        (border,) = self._connection.influxql(self._buckets.state, ["SELECT half_days FROM border"])
+        # Readers rely on the marks already.
+        self._half_days.has_begun = bool(border)
         if self._known:
             log.info("adopted_stored_series", bucket=self._buckets.raw, series=len(self._known))
+        return list(self._by_id)
 
     def _prepare(self, batch: Batch) -> None:
         """Write a batch locally, as a whole, as what is to be delivered."""
@@ -122,10 +137,10 @@ class InfluxWriter:
                 self._load()
                 self._ledger.load()
             adopts = not self._upkeep.has_adopted
-            if adopts:
-                self._adopt()
+            adopted = self._adopt() if adopts else []
             placed, touched, result = self._place(batch.readings)
-            marks = self._todo.add({(known.id, time_ns // MINUTE_NS) for known, time_ns, _ in placed})
+            minutes = {(known.id, time_ns // MINUTE_NS) for known, time_ns, _ in placed}
+            half_day_marks, marks = self._half_days.add(minutes), self._todo.add(minutes)
             self._db.execute("BEGIN IMMEDIATE")
             before = {facts.device: self._ledger.facts_of(facts.device) for facts in batch.facts}
             self._ledger.write(batch, result.stored)
@@ -137,10 +152,12 @@ class InfluxWriter:
             state += self._upkeep.latest_lines(touched)
             local.save_series(self._db, self._known.values() if adopts else touched)
             if adopts:
-                local.save_borders(self._db, {local.ADOPTED: 1})
+                local.save_adopted(self._db, adopted, self._half_days.has_begun)
             self._todo.save()
+            self._half_days.save()
             parcels = [
                 Parcel(self._buckets.state, b"".join(state)),
+                Parcel(self._buckets.half_days, b"".join(half_day_marks)),
                 Parcel(self._buckets.hours, b"".join(self._upkeep.mark_lines(marks))),
                 # Last: a window is marked before its reading can be seen.
                 Parcel(self._buckets.raw, b"".join([points.reading_line(k.key, t, v) for k, t, v in placed])),
@@ -155,6 +172,7 @@ class InfluxWriter:
                 raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
             raise
         self._todo.saved()
+        self._half_days.saved()
         self._upkeep.has_adopted = True
         self._pending, self._pending_batch, self._pending_result = parcels, batch, result
 
