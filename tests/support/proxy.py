@@ -9,7 +9,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.support import wire
 from tests.support.ports import free_port
@@ -51,14 +50,6 @@ class Proxy:
     def environment(self) -> dict[str, object]:
         """The settings that lead Sensorline's services through this proxy."""
         return {"MQTT_HOST": "127.0.0.1", "MQTT_PORT": self.port}
-
-    def has_unread(self) -> bool:
-        """Tell whether something that was passed on is still in a client's receive buffer (proc(5): rx_queue)."""
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            _, _, remote, _, queues, *_ = line.split()
-            if int(remote.split(":")[1], 16) == self.port and int(queues.split(":")[1], 16):
-                return True
-        return False
 
     def _accept(self) -> None:
         while True:

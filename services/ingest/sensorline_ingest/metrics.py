@@ -59,7 +59,9 @@ class IngestMetrics:
             "sensorline_ingest_commit_failures", "Commits that failed and were tried again", registry=r
         )
         self.waiting = Gauge(
-            "sensorline_ingest_messages_waiting", "Messages received and not yet committed", registry=r
+            "sensorline_ingest_messages_waiting",
+            "Messages received and not yet taken for a commit",
+            registry=r,
         )
         self.dirty_windows = Gauge(
             "sensorline_ingest_rollup_windows_waiting", "Rollup minutes to recompute", registry=r

@@ -73,6 +73,8 @@ class Ingest:
             canary=True,
             gather_s=GATHER_S,
         )
+        # Asked when it is read: a commit that hangs must not hide how many wait behind it.
+        self._metrics.waiting.set_function(lambda: self._link.waiting_count)
         self._announcer = Announcer(self._link, self._instance)
         self._watchdog = Watchdog(self._link.check_alive)
         self._health = HealthServer(
@@ -171,7 +173,6 @@ class Ingest:
 
     def _tell_status(self, state: str, at_once: bool = False) -> None:
         metrics = self._metrics
-        metrics.waiting.set(self._link.waiting_count)
         metrics.connected.set(self._link.is_connected)
         metrics.dropped_qos0.set(self._link.dropped_qos0)
         metrics.dirty_windows.set(self._writer.waiting_windows)
