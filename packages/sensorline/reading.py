@@ -142,12 +142,41 @@ class Batch(msgspec.Struct, gc=False):
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):
-    """What a commit did with a batch's readings: stored + repeated = all of them.
+    """What a commit did with a batch's readings: stored + repeated + undecided = all of them.
 
     `shifted` of the stored ones had a different value at a time already taken and were kept one or more
-    nanoseconds later.
+    nanoseconds later. `undecided` ones are durable, too; whether they are new, the store finds out later: see Settled.
     """
 
     stored: int
     repeated: int
     shifted: int
+    undecided: int = 0
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    """What has become of readings that commits left undecided: stored + repeated of them are decided now.
+
+    `refused` ones were counted as stored before, and are dead letters now: the database beyond does not take them.
+    """
+
+    stored: int = 0
+    repeated: int = 0
+    shifted: int = 0
+    refused: int = 0
+
+    def __add__(self, other: "Settled") -> "Settled":
+        return Settled(
+            self.stored + other.stored,
+            self.repeated + other.repeated,
+            self.shifted + other.shifted,
+            self.refused + other.refused,
+        )
+
+    def __sub__(self, other: "Settled") -> "Settled":
+        return Settled(
+            self.stored - other.stored,
+            self.repeated - other.repeated,
+            self.shifted - other.shifted,
+            self.refused - other.refused,
+        )

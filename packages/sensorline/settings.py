@@ -101,6 +101,12 @@ class StoreSettings(Settings):
         le=MAX_DAYS,
         description="days for which one-hour rollups are kept, at least as long as minutes; 0 keeps them for ever",
     )
+    journal_max_mb: float = Field(
+        1_000,
+        ge=0.01,
+        le=1_000_000,
+        description="megabytes for readings that wait for InfluxDB, about 12 bytes each; when they are full, nothing more is acknowledged",
+    )
     keep_rejected_days: float = Field(
         30, ge=0, le=MAX_DAYS, description="days for which dead letters are kept; 0 keeps them for ever"
     )

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import pytest
 from tests.support import influx
+from tests.support.drained import Drained
 
 from sensorline.reading import Batch, DeadLetter, DeviceFacts, Reading, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import DeadLetters, StoreReader, StoreWriter
 from sensorline.stores.influxdb.reader import InfluxReader
-from sensorline.stores.influxdb.writer import InfluxWriter
 from sensorline.stores.opening import open_dead_letters
 from sensorline.stores.sqlite import SqliteDeadLetters, SqliteReader, SqliteWriter
 
@@ -108,7 +108,7 @@ class InfluxUnderTest:
     def _open(self, retention_days: dict[str, float]) -> None:
         for_ever: dict[str, Any] = {"keep_raw_days": 0, "keep_minutes_days": 0, "keep_rejected_days": 0}
         settings = StoreSettings(path=self.path, **for_ever | retention_days)
-        self._writer = InfluxWriter(self.influx, settings)
+        self._writer = Drained(self.influx, settings)
         self.writer: StoreWriter = self._writer
         self.reader: StoreReader = InfluxReader(self.influx)
         self.dead_letters: DeadLetters = open_dead_letters(settings, self.influx)
@@ -131,15 +131,14 @@ class InfluxUnderTest:
         )
 
     def fill_disk(self) -> None:
-        # Here, where a commit is written first, and at InfluxDB, whose writes fail then: nobody listens on this port.
-        db: sqlite3.Connection = self._writer._db
-        pages = db.execute("PRAGMA page_count").fetchone()[0]
-        db.execute(f"PRAGMA max_page_count = {pages}")
-        self._writer._connection._client.api_client.configuration.host = "http://127.0.0.1:1"
+        # Here, where a commit is written, and at InfluxDB, whose writes fail then: nobody listens on this port.
+        ((pages,),) = self._writer._file.rows("PRAGMA page_count")
+        self._writer._file.rows(f"PRAGMA max_page_count = {pages}")
+        self._writer._connection.url = "http://127.0.0.1:1"
 
     def free_disk(self) -> None:
-        self._writer._db.execute(f"PRAGMA max_page_count = {2**31}")
-        self._writer._connection._client.api_client.configuration.host = self.influx.url
+        self._writer._file.rows(f"PRAGMA max_page_count = {2**31}")
+        self._writer._connection.url = self.influx.url
 
     def close(self) -> None:
         self.reader.close()

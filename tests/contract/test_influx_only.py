@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.drained import Drained
 from tests.support.influx import Server
 
 from sensorline.reading import Batch, Committed, Reading, Series
@@ -12,7 +13,6 @@ from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.reader import InfluxReader
 from sensorline.stores.influxdb.settings import Buckets
-from sensorline.stores.influxdb.writer import InfluxWriter
 
 T0_NS = 1_790_000_000 * 10**9
 DESK = Series("desk", "temperature")
@@ -25,8 +25,8 @@ def influx(influx_server: Server) -> Any:
     influx_server.drop_buckets(settings.bucket)
 
 
-def open_writer(influx: Any, folder: Path, name: str = "here") -> InfluxWriter:
-    return InfluxWriter(influx, StoreSettings(path=folder / f"{name}.db"))
+def open_writer(influx: Any, folder: Path, name: str = "here") -> Drained:
+    return Drained(influx, StoreSettings(path=folder / f"{name}.db"))
 
 
 def test_a_writer_with_a_new_local_file_overwrites_nothing_that_is_stored(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.drained import Drained
 from tests.support.influx import server
 
 from sensorline.decoders import build_decoders
@@ -18,7 +19,6 @@ from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.names import line_key
 from sensorline.stores.influxdb.points import reading_line
 from sensorline.stores.influxdb.reader import LAST_NS, InfluxReader
-from sensorline.stores.influxdb.writer import InfluxWriter
 
 pytestmark = pytest.mark.influxdb
 
@@ -62,7 +62,7 @@ TIMES = st.one_of(
 class Store:
     def __init__(self, folder: Path) -> None:
         self.settings = server().make_buckets()
-        self.writer = InfluxWriter(self.settings, StoreSettings(path=folder / "store.db"))
+        self.writer = Drained(self.settings, StoreSettings(path=folder / "store.db"))
         self.reader = InfluxReader(self.settings)
         self.connection = Connection(self.settings)
         self.decoders = build_decoders()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.integration.conftest import MakeIngest
 from tests.support.brokers import SharedBroker
+from tests.support.drained import Drained
 from tests.support.influx import Server, server
 from tests.support.influx_points import environment
 from tests.support.ports import free_port, unique
@@ -19,7 +20,6 @@ from sensorline.errors import StoreUnavailable
 from sensorline.reading import Batch, Reading, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
-from sensorline.stores.influxdb.writer import InfluxWriter
 
 pytestmark = pytest.mark.influxdb
 
@@ -87,14 +87,14 @@ def test_no_token_may_do_more_than_its_service_has_to(tmp_path: Path) -> None:
     set_up(influx, bucket, folder)
     batch = Batch.of([Reading(Series("desk", "t"), time.time_ns(), 1.0)])
     store = StoreSettings(path=tmp_path / "web.db")
-    writer = InfluxWriter(as_("web", influx, bucket, folder), store)
+    writer = Drained(as_("web", influx, bucket, folder), store)
     with pytest.raises(StoreUnavailable, match="403"):
         writer.commit(batch)
     writer.close()
     # No other bucket, even if there is one.
     strange = influx.make_buckets().bucket
     ingest = as_("ingest", influx, strange, folder)
-    other = InfluxWriter(ingest, StoreSettings(path=tmp_path / "other.db"))
+    other = Drained(ingest, StoreSettings(path=tmp_path / "other.db"))
     # InfluxQL does not say which right is missing; whatever the words, nothing is written there.
     with pytest.raises(StoreUnavailable, match=rf"with (403|404)|refused a query on {strange}"):
         other.commit(batch)

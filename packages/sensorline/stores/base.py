@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from sensorline.reading import Batch, Committed, DeadLetter, DeviceFacts, Receipt, Series
+from sensorline.reading import Batch, Committed, DeadLetter, DeviceFacts, Receipt, Series, Settled
 
 RECEIPTS_KEPT = 32_768
 """More than any in-flight window that we configure, and half of the 65,535 packet identifiers: within a session, brokers
@@ -57,6 +57,33 @@ class WriterState(msgspec.Struct, frozen=True, gc=False):
     dirty_windows: int
 
 
+class Backlog(msgspec.Struct, frozen=True, gc=False):
+    """What is durable here and not yet in the database beyond, for as long as it is slow or away.
+
+    `oldest_s` is how long the oldest of these readings has waited, in seconds. `fullness` is how much of the room for
+    them is taken, 0 … 1. `problem` says what is wrong, and since how many seconds (`away_s`); empty while nothing is.
+    """
+
+    readings: int = 0
+    oldest_s: float = 0.0
+    bytes: int = 0
+    fullness: float = 0.0
+    problem: str = ""
+    away_s: float = 0.0
+
+
+class Immediate:
+    """The part of a writer that differs only for a store that is elsewhere: this one knows and has all at once."""
+
+    def settled(self) -> Settled:
+        """Return nothing: no commit leaves anything undecided."""
+        return Settled()
+
+    def backlog(self) -> Backlog:
+        """Return nothing: what was committed is there."""
+        return Backlog()
+
+
 class StoreWriter(Protocol):
     """Makes batches durable. Used by one thread of one process."""
 
@@ -67,6 +94,14 @@ class StoreWriter(Protocol):
         different value is kept one or more nanoseconds later. Raises StoreUnavailable when nothing of it was stored;
         the same batch may be given again at any time.
         """
+        ...
+
+    def settled(self) -> Settled:
+        """Return what has been decided, since the last call, about readings that commits left undecided."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return what still waits to be delivered; cheap enough to ask often."""
         ...
 
     def receipts(self) -> Sequence[Receipt]:

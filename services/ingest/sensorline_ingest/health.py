@@ -9,9 +9,22 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from sensorline.errors import StartupError
+from sensorline.stores.base import Backlog
 
 Checks = Callable[[], dict[str, str]]
 """Returns for each check `ok` or a sentence that says what is wrong."""
+
+
+JOURNAL_ALARM = 0.8
+
+
+def delivery_check(backlog: Backlog) -> str:
+    """Return `ok`, or what people should know about readings that the store does not have yet."""
+    if not backlog.problem and backlog.fullness < JOURNAL_ALARM:
+        return "ok"
+    away = f"away for {backlog.away_s:.0f} s, " if backlog.problem else ""
+    wait = f"{backlog.readings:,} readings wait, the journal is {backlog.fullness:.0%} full"
+    return f"{away}{wait}{': ' if backlog.problem else ''}{backlog.problem}"
 
 
 class HealthServer:

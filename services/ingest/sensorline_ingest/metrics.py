@@ -36,6 +36,11 @@ class IngestMetrics:
             "Readings kept 1 ns or more later, their time being taken",
             registry=r,
         )
+        self.refused = Counter(
+            "sensorline_ingest_readings_refused",
+            "Readings counted as stored that the store has refused since: dead letters now",
+            registry=r,
+        )
         self.state = Counter(
             "sensorline_ingest_readings_state",
             "Retained values without a time: shown, not stored",
@@ -62,6 +67,17 @@ class IngestMetrics:
             "sensorline_ingest_messages_waiting",
             "Messages received and not yet taken for a commit",
             registry=r,
+        )
+        self.undelivered = Gauge(
+            "sensorline_ingest_readings_undelivered",
+            "Readings in the journal that the store does not have yet",
+            registry=r,
+        )
+        self.undelivered_seconds = Gauge(
+            "sensorline_ingest_readings_undelivered_seconds", "Age of the oldest of these", registry=r
+        )
+        self.journal_fullness = Gauge(
+            "sensorline_ingest_journal_fullness", "Share of STORE_JOURNAL_MAX_MB that they take", registry=r
         )
         self.dirty_windows = Gauge(
             "sensorline_ingest_rollup_windows_waiting", "Rollup minutes to recompute", registry=r

@@ -159,3 +159,15 @@ class Pipeline:
         self.totals.rejected += len(batch.dead_letters)
         for reason, count in Counter(d.reason for d in batch.dead_letters).items():
             metrics.rejected.labels(reason).inc(count)
+
+    def settle(self) -> None:
+        """Count what the store has found out since: about readings that commits left undecided, or that it was refused."""
+        settled = self._writer.settled()
+        metrics = self._metrics
+        metrics.stored.inc(settled.stored)
+        metrics.repeated.inc(settled.repeated)
+        metrics.shifted.inc(settled.shifted)
+        metrics.refused.inc(settled.refused)
+        self.totals.stored += settled.stored - settled.refused
+        self.totals.repeated += settled.repeated
+        self.totals.rejected += settled.refused

@@ -21,7 +21,7 @@ from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.claim import StoreLock, claim_session
 from sensorline_ingest.clock import CautiousClock
 from sensorline_ingest.collector import calm_collector
-from sensorline_ingest.health import HealthServer
+from sensorline_ingest.health import HealthServer, delivery_check
 from sensorline_ingest.metrics import IngestMetrics
 from sensorline_ingest.pipeline import Pipeline
 from sensorline_ingest.settings import IngestSettings
@@ -93,7 +93,7 @@ class Ingest:
     def checks(self) -> dict[str, str]:
         """Return what readiness depends on: `ok`, or what is wrong in words."""
         broker = "ok" if self._link.is_subscribed else self._link.refusal or "not connected yet"
-        return {"broker": broker, "store": self._store_problem or "ok"}
+        return {"broker": broker, "store": self._store_problem or delivery_check(self._writer.backlog())}
 
     def run(self) -> None:
         """Work until stopped. Raises StartupError when another ingest holds the session."""
@@ -176,8 +176,19 @@ class Ingest:
         metrics.connected.set(self._link.is_connected)
         metrics.dropped_qos0.set(self._link.dropped_qos0)
         metrics.dirty_windows.set(self._writer.waiting_windows)
+        backlog = self._writer.backlog()
+        metrics.undelivered.set(backlog.readings)
+        metrics.undelivered_seconds.set(backlog.oldest_s)
+        metrics.journal_fullness.set(backlog.fullness)
+        self._pipeline.settle()
         totals = msgspec.structs.asdict(self._pipeline.totals)
-        facts = {"store": self._store_kind, "backlog": self._link.waiting_count, **totals}
+        facts = {
+            "store": self._store_kind,
+            "backlog": self._link.waiting_count,
+            "undelivered": backlog.readings,
+            "undelivered_s": round(backlog.oldest_s),
+            **totals,
+        }
         self._announcer.status(state, facts, at_once=at_once)
 
 

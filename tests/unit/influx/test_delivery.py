@@ -1,4 +1,4 @@
-"""Every answer that InfluxDB can give to a write, and every way in which an answer can be missing."""
+"""Every answer that InfluxDB can give to a write, and every way in which an answer can be missing: commits go on meanwhile."""
 
 from pathlib import Path
 
@@ -7,14 +7,16 @@ from tests.support.fake_influx import LOST, OK, FakeInflux, Reply, Write
 from tests.unit.influx.conftest import MakeWriter
 
 from sensorline.errors import StoreUnavailable
-from sensorline.reading import Batch, Committed, DeviceFacts, Reading, Receipt, Series
+from sensorline.reading import Batch, DeviceFacts, Reading, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.delivery import LINES_PER_REQUEST, Delivery
+from sensorline.stores.influxdb.writer import InfluxWriter
 from sensorline.stores.opening import open_dead_letters
 
 T0_NS = 1_790_000_000 * 10**9
 DESK = Series("desk", "temperature")
+DEADLINE_S = 20.0
 
 
 def batch(n: int = 3, first: int = 0) -> Batch:
@@ -29,10 +31,15 @@ def line(i: int) -> bytes:
     return b"temperature,device=desk value=%d.0 %d" % (i, T0_NS + i)
 
 
+def deliver(writer: InfluxWriter, given: Batch) -> None:
+    writer.commit(given)
+    writer.drain(DEADLINE_S)
+
+
 def test_a_batch_is_one_request_to_each_bucket_and_the_readings_go_last(
     fake: FakeInflux, make_writer: MakeWriter
 ) -> None:
-    assert make_writer().commit(batch()) == Committed(3, 0, 0)
+    deliver(make_writer(), batch())
     assert [write.bucket for write in fake.writes] == ["b_state", "b_1h", "b"]
     assert fake.writes[-1].lines == (line(0), line(1), line(2))
 
@@ -43,15 +50,19 @@ def test_what_is_no_refusal_of_a_line_is_held_and_sent_again_as_it_was(
 ) -> None:
     writer = make_writer()
     fake.behaviour = lambda _: Reply(status, "not now", keeps=False)
-    given = batch()
-    for _ in range(3):
+    writer.commit(batch(3))
+    for i in range(2):
         with pytest.raises(StoreUnavailable, match=f"{status}.*not now"):
-            writer.commit(given)
+            writer.drain(DEADLINE_S)
+        # Commits go on meanwhile.
+        writer.commit(batch(1, first=3 + i))
+    assert len({write for write in fake.writes if write.bucket == "b_state"}) == 1
+    assert writer.backlog().readings == 5
+    assert str(status) in writer.backlog().problem
     fake.behaviour = lambda _: OK
-    fake.writes.clear()
-    assert writer.commit(given) == Committed(3, 0, 0)
-    assert fake.writes[-1].lines == (line(0), line(1), line(2))
-    assert fake.raw() == {line(i): 1 for i in range(3)}
+    writer.drain(DEADLINE_S)
+    assert fake.raw() == {line(i): 1 for i in range(5)}
+    assert writer.backlog().readings == 0
 
 
 @pytest.mark.parametrize(("status", "hint"), [(401, "TOKEN"), (403, "influx setup"), (404, "BUCKET")])
@@ -60,7 +71,7 @@ def test_what_a_person_must_mend_says_what(
 ) -> None:
     fake.behaviour = lambda _: Reply(status, "no", keeps=False)
     with pytest.raises(StoreUnavailable, match=hint):
-        make_writer().commit(batch())
+        deliver(make_writer(), batch())
 
 
 @pytest.mark.parametrize(
@@ -80,20 +91,40 @@ def test_refused_lines_become_dead_letters_and_the_others_are_stored(
 
     fake.behaviour = refuse
     writer = make_writer()
-    writer.commit(batch(7))
+    deliver(writer, batch(7))
     assert fake.raw() == {line(i): 1 for i in range(7) if i not in bad}
-    letters = open_dead_letters(StoreSettings(path=tmp_path / "store.db"), fake.settings()).list(100)
-    assert {letter.payload for letter in letters} == bad_lines
-    assert {(d.reason, d.detail, d.topic) for d in letters} == {
-        ("store_refused", message, "sensors/desk/temperature")
-    }
-    assert (writer.state().readings, writer.state().dead_letters) == (7 - len(bad), len(bad))
+    assert writer.settled().refused == len(bad)
+    # A restart finds them counted and kept, and does not refuse them once more.
+    for _ in range(2):
+        letters = open_dead_letters(StoreSettings(path=tmp_path / "store.db"), fake.settings()).list(100)
+        assert sorted(letter.payload for letter in letters) == sorted(bad_lines)
+        assert {(d.reason, d.detail, d.topic) for d in letters} == {
+            ("store_refused", message, "sensors/desk/temperature")
+        }
+        assert (writer.state().readings, writer.state().dead_letters) == (7 - len(bad), len(bad))
+        writer = make_writer()
+        writer.drain(DEADLINE_S)
 
 
 def test_a_bad_request_that_is_not_about_a_line_is_held(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    writer = make_writer()
+    deliver(writer, batch(1))
     fake.behaviour = lambda _: Reply(400, "invalid precision", keeps=False)
     with pytest.raises(StoreUnavailable, match="invalid precision"):
-        make_writer().commit(batch())
+        deliver(writer, batch(1, first=1))
+    assert writer.state().dead_letters == 0
+
+
+def test_one_line_is_not_held_for_ever_when_others_are_taken(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    """Whatever we have encoded wrongly, and whatever it is called: a line that was stored before shows whose fault it is."""
+    writer = make_writer()
+    deliver(writer, batch(1))
+    fake.behaviour = lambda write: Reply(400, "what?", keeps=False) if line(2) in write.lines else OK
+    deliver(writer, batch(2, first=1))
+    assert fake.raw() == {line(i): 1 for i in range(2)}
+    assert writer.state().dead_letters == 1
 
 
 def test_trouble_while_the_bad_line_is_sought_drops_nothing(
@@ -112,10 +143,9 @@ def test_trouble_while_the_bad_line_is_sought_drops_nothing(
 
     fake.behaviour = refuse
     writer = make_writer()
-    given = batch(7)
     with pytest.raises(StoreUnavailable):
-        writer.commit(given)
-    assert writer.commit(given) == Committed(7, 0, 0)
+        deliver(writer, batch(7))
+    writer.drain(DEADLINE_S)
     assert fake.raw() == {line(i): 1 for i in range(7) if i != 2}
     letters = open_dead_letters(StoreSettings(path=tmp_path / "store.db"), fake.settings()).list(100)
     assert [letter.payload for letter in letters] == [line(2)]
@@ -123,14 +153,42 @@ def test_trouble_while_the_bad_line_is_sought_drops_nothing(
 
 def test_too_large_a_request_is_halved_until_it_fits(fake: FakeInflux, make_writer: MakeWriter) -> None:
     fake.behaviour = lambda write: OK if len(write.lines) <= 10 else Reply(413, "too large", keeps=False)
-    make_writer().commit(batch(100))
+    deliver(make_writer(), batch(100))
     assert fake.raw() == {line(i): 1 for i in range(100)}
 
 
 def test_a_request_is_never_longer_than_the_cap(fake: FakeInflux, make_writer: MakeWriter) -> None:
-    make_writer().commit(batch(2 * LINES_PER_REQUEST + 1))
+    deliver(make_writer(), batch(2 * LINES_PER_REQUEST + 1))
     assert [len(w.lines) for w in fake.writes if w.bucket == "b"] == [LINES_PER_REQUEST, LINES_PER_REQUEST, 1]
     assert len(fake.raw()) == 2 * LINES_PER_REQUEST + 1
+
+
+def test_entries_that_fit_share_a_request_and_none_is_divided(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    writer = make_writer()
+    deliver(writer, batch(1))
+    fake.behaviour = lambda _: Reply(503, "no", keeps=False)
+    sizes = [LINES_PER_REQUEST // 2, LINES_PER_REQUEST // 3, LINES_PER_REQUEST // 2, 7]
+    first = 1
+    for size in sizes:
+        writer.commit(batch(size, first))
+        first += size
+    with pytest.raises(StoreUnavailable):
+        writer.drain(DEADLINE_S)
+    fake.behaviour = lambda _: OK
+    fake.writes.clear()
+    writer.drain(DEADLINE_S)
+    requests = [len(w.lines) for w in fake.writes if w.bucket == "b"]
+    borders = [0]
+    for size in sizes:
+        borders.append(borders[-1] + size)
+    at = 0
+    for request in requests:
+        at += request
+        assert at in borders, requests
+    assert at == sum(sizes)
+    assert len(requests) < len(sizes)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -157,52 +215,24 @@ def test_a_lost_reply_leads_to_the_same_bytes_again(
 ) -> None:
     fake.behaviour = lambda write: LOST if write.bucket == lost else OK
     writer = make_writer()
-    given = batch()
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        writer.commit(given)
-    first = [w for w in fake.writes if w.bucket == lost]
+        deliver(writer, batch())
+    first = {w for w in fake.writes if w.bucket == lost}
     fake.behaviour = lambda _: OK
-    assert writer.commit(given) == Committed(3, 0, 0)
-    assert [w for w in fake.writes if w.bucket == lost] == first * 2
+    writer.drain(DEADLINE_S)
+    assert {w for w in fake.writes if w.bucket == lost} == first
+    assert len(first) == 1
     assert fake.raw() == {line(i): 1 for i in range(3)}
 
 
 def test_a_slow_reply_is_given_up_and_sent_again(fake: FakeInflux, make_writer: MakeWriter) -> None:
     fake.behaviour = lambda _: Reply(delay_s=0.5)
     writer = make_writer(timeout_ms=100)
-    given = batch()
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        writer.commit(given)
+        deliver(writer, batch())
     fake.behaviour = lambda _: OK
-    assert writer.commit(given) == Committed(3, 0, 0)
+    writer.drain(DEADLINE_S)
     assert fake.raw() == {line(i): 1 for i in range(3)}
-
-
-def test_after_a_kill_the_pending_batch_is_sent_first_and_its_receipts_are_known(
-    fake: FakeInflux, make_writer: MakeWriter
-) -> None:
-    fake.behaviour = lambda _: Reply(500, "no", keeps=False)
-    with pytest.raises(StoreUnavailable):
-        make_writer().commit(batch(3))
-    fake.behaviour = lambda _: OK
-    writer = make_writer()
-    assert list(writer.receipts()) == [Receipt(1, 77)]
-    fake.writes.clear()
-    assert writer.commit(batch(2, first=3)) == Committed(2, 0, 0)
-    assert [w.lines for w in fake.writes if w.bucket == "b"] == [
-        (line(0), line(1), line(2)),
-        (line(3), line(4)),
-    ]
-
-
-def test_upkeep_sends_what_a_kill_left_pending(fake: FakeInflux, make_writer: MakeWriter) -> None:
-    fake.behaviour = lambda _: Reply(500, "no", keeps=False)
-    with pytest.raises(StoreUnavailable):
-        make_writer().commit(batch(3))
-    fake.behaviour = lambda _: OK
-    writer = make_writer()
-    writer.maintain(T0_NS)
-    assert len(fake.raw()) == 3
 
 
 def test_facts_are_sent_only_when_they_changed(fake: FakeInflux, make_writer: MakeWriter) -> None:
@@ -210,5 +240,7 @@ def test_facts_are_sent_only_when_they_changed(fake: FakeInflux, make_writer: Ma
     for first in (0, 3):
         given = batch(3, first)
         given.facts = [DeviceFacts("desk", name="Desk")]
-        writer.commit(given)
+        deliver(writer, given)
     assert [w.bucket for w in fake.writes].count("b_state") == 1
+    deliver(writer, Batch.of(facts=[DeviceFacts("desk", name="Other")]))
+    assert [w.bucket for w in fake.writes].count("b_state") == 2

@@ -1,6 +1,6 @@
-"""HTTP to InfluxDB: writing through influxdb-client, InfluxQL and Flux for reading.
+"""HTTP to InfluxDB: line protocol for writing, InfluxQL and Flux for reading, over one connection that is kept open.
 
-Writes use the client's synchronous call with ready-made bytes and without its retries: its batching API drops what was refused.
+Plain requests rather than influxdb-client's: with ready-made bytes it has nothing to add, and its batching API drops what was refused.
 InfluxQL answers come as MessagePack, which can say that a sum is infinite; JSON cannot, and fails.
 """
 
@@ -13,8 +13,6 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 import urllib3
-from influxdb_client import InfluxDBClient, WriteService
-from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
 from sensorline.errors import StoreUnavailable
@@ -59,15 +57,6 @@ class Connection:
         self.url = settings.url.rstrip("/")
         self._org = settings.org
         token = settings.token.get_secret_value()
-        self._client = InfluxDBClient(
-            url=self.url,
-            token=token,
-            org=settings.org,
-            timeout=settings.timeout,
-            verify_ssl=settings.verify_ssl,
-            ssl_ca_cert=str(settings.ssl_ca_cert) if settings.ssl_ca_cert else None,
-        )
-        self._writes = WriteService(self._client.api_client)
         self._headers = {"Authorization": f"Token {token}"}
         self._pool = urllib3.PoolManager(
             retries=False,
@@ -80,21 +69,19 @@ class Connection:
 
     def write(self, bucket: str, lines: bytes) -> WriteAnswer:
         """Send line protocol as it is and return the answer; never raises for one that is not 204."""
-        options: dict[str, Any] = {}
+        headers = self._headers | {"Content-Type": "text/plain; charset=utf-8"}
         if self.compresses:
-            lines, options = gzip.compress(lines, compresslevel=1, mtime=0), {"content_encoding": "gzip"}
+            lines = gzip.compress(lines, compresslevel=1, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        path = f"/api/v2/write?org={quote(self._org, safe='')}&bucket={quote(bucket, safe='')}&precision=ns"
         try:
-            _, status, _ = self._writes.post_write_with_http_info(
-                self._org, bucket, lines, precision="ns", content_type="text/plain; charset=utf-8", **options
-            )
-        except ApiException as exc:
-            return WriteAnswer(
-                int(exc.status or 0), _message(exc.body or exc.reason), _retry_after_s(exc.headers)
-            )
-        # Network faults come as bare urllib3 exceptions; a closed socket as OSError.
+            reply = self._pool.request("POST", self.url + path, headers=headers, body=lines, redirect=False)
+        # Network faults are urllib3's own; a closed socket is an OSError.
         except (HTTPError, OSError) as exc:
             return WriteAnswer(0, f"{type(exc).__name__}: {exc}")
-        return WriteAnswer(int(status), "")
+        if reply.status == 204:
+            return WriteAnswer(204, "")
+        return WriteAnswer(reply.status, _message(reply.data or reply.reason), _retry_after_s(reply.headers))
 
     def influxql(self, bucket: str, statements: Sequence[str], **parameters: str) -> list[list[Table]]:
         """Return the tables of each statement, read from `bucket`. Raises StoreUnavailable."""
@@ -146,7 +133,6 @@ class Connection:
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         self._pool.clear()
-        self._client.api_client.rest_client.pool_manager.clear()
 
 
 def _is_loopback(url: str) -> bool:

@@ -16,7 +16,8 @@ from sensorline.stores.buckets import HALF_DAY_NS, SECOND_NS
 from sensorline.stores.influxdb import local, points
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.delivery import Delivery, Misconfigured
-from sensorline.stores.influxdb.local import KnownSeries
+from sensorline.stores.influxdb.known import KnownSeries
+from sensorline.stores.influxdb.local import LocalFile
 from sensorline.stores.influxdb.names import influxql_name, stored_name
 from sensorline.stores.influxdb.rollups import OF_ROLLUPS, Rollups, Step
 from sensorline.stores.influxdb.settings import Buckets
@@ -32,48 +33,46 @@ BEGIN_AGAIN_NS = 600 * SECOND_NS
 
 
 class HalfDays:
-    """What is to do, durable here, and the steps that do it. `add`, then `save` in a transaction, then `saved`."""
+    """What is to do, durable here, and the steps that do it. `add`, then `save` in a transaction, then `saved` after it."""
 
     def __init__(
         self,
-        db: sqlite3.Connection,
+        file: LocalFile,
         connection: Connection,
         delivery: Delivery,
         buckets: Buckets,
         by_id: Mapping[int, KnownSeries],
     ) -> None:
-        self._db = db
+        self._file = file
         self._connection = connection
         self._delivery = delivery
         self._buckets = buckets
         self._by_id = by_id
         self._rollups = Rollups(connection, by_id)
+        # What readers have been told is not known at a start, so they are told again.
         self._told: set[Step] = set()
-        self._to_tell: set[Step] = set()
+        self._unsaved: set[Step] = set()
         self._begin_due_ns = 0
         self._has_complained = False
-        self.has_begun = local.BEGUN in local.load_borders(db)
-
-    def load(self) -> None:
-        """Forget what readers were told: after a start, a failed commit or a change of bucket they are told again."""
-        self._told.clear()
-        self.has_begun = local.BEGUN in local.load_borders(self._db)
+        self.has_begun = local.BEGUN in local.load_borders(file)
 
     def add(self, minutes: Iterable[Window]) -> list[bytes]:
         """Note the half-days of minutes; return the lines that tell readers, to be sent before those of hours."""
-        self._to_tell = {(series_id, minute // MINUTES) for series_id, minute in minutes} - self._told
-        return self._marks(sorted(self._to_tell)) if self.has_begun else []
+        to_tell = {(series_id, minute // MINUTES) for series_id, minute in minutes} - self._told
+        self._told |= to_tell
+        self._unsaved |= to_tell
+        return self._marks(sorted(to_tell)) if self.has_begun else []
 
-    def save(self) -> None:
-        """Write what was added, inside the caller's transaction."""
-        self._db.executemany(
+    def save(self, db: sqlite3.Connection) -> None:
+        """Write what was added."""
+        db.executemany(
             "INSERT OR IGNORE INTO dirty_half_day VALUES (?, ?)",
-            sorted((step * HALF_DAY_S, series_id) for series_id, step in self._to_tell),
+            sorted((step * HALF_DAY_S, series_id) for series_id, step in self._unsaved),
         )
 
     def saved(self) -> None:
         """The transaction has succeeded."""
-        self._told |= self._to_tell
+        self._unsaved.clear()
 
     def step(self, now_ns: int, before_s: int) -> bool:
         """Do one step, all minutes that begin at or before `before_s` being done; True if it was one."""
@@ -81,25 +80,25 @@ class HalfDays:
             return False
         if not self.has_begun:
             return now_ns >= self._begin_due_ns and self._begin(now_ns)
-        due = self._db.execute(
+        due = self._file.rows(
             "SELECT series_id, start_s FROM dirty_half_day WHERE start_s <= ? ORDER BY start_s LIMIT ?",
             (before_s + 60 - HALF_DAY_S, WINDOWS_PER_STEP),
-        ).fetchall()
+        )
         if due:
             self._roll_up([(series_id, start_s // HALF_DAY_S) for series_id, start_s in due])
             return True
-        row = self._db.execute("SELECT series_id FROM series_to_fill LIMIT 1").fetchone()
-        if row is not None:
-            self._fill(self._by_id[row[0]])
-        return row is not None
+        to_fill = self._file.rows("SELECT series_id FROM series_to_fill LIMIT 1")
+        for (series_id,) in to_fill:
+            self._fill(self._by_id[series_id])
+        return bool(to_fill)
 
     @property
     def is_whole(self) -> bool:
         """True when readers can rely on the level."""
-        return self.has_begun and self._db.execute("SELECT 1 FROM series_to_fill LIMIT 1").fetchone() is None
+        return self.has_begun and not self._file.rows("SELECT 1 FROM series_to_fill LIMIT 1")
 
     def _begin(self, now_ns: int) -> bool:
-        rows = self._db.execute("SELECT series_id, start_s FROM dirty_half_day").fetchall()
+        rows = self._file.rows("SELECT series_id, start_s FROM dirty_half_day")
         steps = [(series_id, start_s // HALF_DAY_S) for series_id, start_s in rows]
         if not steps:
             return False
@@ -114,9 +113,8 @@ class HalfDays:
                     detail=f"{exc}. Until `sensorline influx setup` was run again, questions about years take longer",
                 )
             return False
-        self._db.execute("BEGIN IMMEDIATE")
-        local.save_borders(self._db, {local.BEGUN: 1})
-        self._db.execute("COMMIT")
+        with self._file.transaction() as db:
+            local.save_borders(db, {local.BEGUN: 1})
         self.has_begun = True
         self._told.update(steps)
         return True
@@ -137,12 +135,11 @@ class HalfDays:
                 for step in steps
             ]
         )
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(
-            "DELETE FROM dirty_half_day WHERE start_s = ? AND series_id = ?",
-            [(step * HALF_DAY_S, series_id) for series_id, step in steps],
-        )
-        self._db.execute("COMMIT")
+        with self._file.transaction() as db:
+            db.executemany(
+                "DELETE FROM dirty_half_day WHERE start_s = ? AND series_id = ?",
+                [(step * HALF_DAY_S, series_id) for series_id, step in steps],
+            )
         self._told.difference_update(steps)
 
     def _fill(self, known: KnownSeries) -> None:
@@ -155,7 +152,7 @@ class HalfDays:
         (tables,) = self._connection.influxql(
             self._buckets.hours, [statement], d=stored_name(known.series.device)
         )
-        rows = self._db.execute("SELECT start_s FROM dirty_half_day WHERE series_id = ?", (known.id,))
+        rows = self._file.rows("SELECT start_s FROM dirty_half_day WHERE series_id = ?", (known.id,))
         due = {start_s for (start_s,) in rows}
         self._send(
             [
@@ -167,7 +164,8 @@ class HalfDays:
                 if start_ns // SECOND_NS not in due
             ]
         )
-        self._db.execute("DELETE FROM series_to_fill WHERE series_id = ?", (known.id,))
+        with self._file.transaction() as db:
+            db.execute("DELETE FROM series_to_fill WHERE series_id = ?", (known.id,))
 
     def _send(self, lines: Sequence[bytes]) -> None:
         for refused in self._delivery.send(self._buckets.half_days, b"".join(lines)):

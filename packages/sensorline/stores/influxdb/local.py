@@ -1,18 +1,21 @@
-"""The small SQLite file beside InfluxDB: what ingest must know at once, and the one batch that is on its way.
+"""The small SQLite file beside InfluxDB: what was committed and is not there yet, and what ingest must know at once.
 
-The ledger (devices, dead letters, receipts, counters) has the same tables as the embedded store's.
+Two threads use it, one transaction after the other: commits write the journal, and the forwarder notes from time to time how far it has come.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sensorline.reading import Series
+from sensorline.errors import StoreUnavailable
+from sensorline.stores import journal
+from sensorline.stores.influxdb.known import KnownSeries
 from sensorline.stores.sqlite import schema
 
-_TABLES = (
-    """
+_V1 = """
 CREATE TABLE series (
     id INTEGER PRIMARY KEY,
     device TEXT NOT NULL,
@@ -36,12 +39,38 @@ CREATE TABLE border (
     name TEXT PRIMARY KEY,
     ns INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE device (
+    name TEXT PRIMARY KEY,
+    last_seen_ns INTEGER,
+    facts BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE dead_letter (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    received_ns INTEGER NOT NULL
+);
+CREATE TABLE receipts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    n INTEGER NOT NULL,
+    packed BLOB NOT NULL
+);
+CREATE TABLE counter (
+    name TEXT PRIMARY KEY,
+    n INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO counter VALUES ('readings', 0), ('dead_letters', 0);
 """
-    + schema.LEDGER_TABLES
-)
 
+_V2 = """
+CREATE TABLE bucket (
+    name TEXT NOT NULL
+);
+"""
 
-_HALF_DAY_TABLES = """
+_V3 = """
 CREATE TABLE dirty_half_day (
     start_s INTEGER NOT NULL,
     series_id INTEGER NOT NULL,
@@ -54,25 +83,71 @@ INSERT INTO dirty_half_day SELECT DISTINCT start_s / 43200 * 43200, series_id FR
 INSERT INTO series_to_fill SELECT id FROM series;
 """
 
-
-def _create(db: sqlite3.Connection) -> None:
-    schema.run_script(db, _TABLES)
-
-
-def _name_the_bucket(db: sqlite3.Connection) -> None:
-    db.execute("CREATE TABLE bucket (name TEXT NOT NULL)")
-
-
-def _add_half_days(db: sqlite3.Connection) -> None:
-    schema.run_script(db, _HALF_DAY_TABLES)
+_V4 = (
+    """
+CREATE TABLE device_to_tell (
+    name TEXT PRIMARY KEY
+) WITHOUT ROWID;
+INSERT INTO counter VALUES ('delivered', 0);
+"""
+    + journal.TABLES
+)
 
 
-MIGRATIONS = (_create, _name_the_bucket, _add_half_days)
+def _step(script: str) -> Any:
+    return lambda db: schema.run_script(db, script)
+
+
+MIGRATIONS: schema.Migrations = (_step(_V1), _step(_V2), _step(_V3), _step(_V4))
 
 
 def path_beside(store: Path) -> Path:
     """Return the file for `STORE_PATH`: another name than an embedded store has, so that the two never meet."""
     return store.with_name(f"{store.stem}.influxdb.db")
+
+
+class LocalFile:
+    """The open file. Whoever reads or writes it, in whatever thread, does so inside `transaction` or with `rows`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        self._db = schema.open_writer(path, MIGRATIONS)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is done inside, durably and as a whole. Raises StoreUnavailable; then nothing of it was done."""
+        with self.lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException as exc:
+                with suppress(sqlite3.Error):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                if isinstance(exc, sqlite3.Error):
+                    raise StoreUnavailable(f"cannot write to {self.path}: {exc}") from exc
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Keep others away while something is read. Raises StoreUnavailable."""
+        with self.lock:
+            try:
+                yield self._db
+            except sqlite3.Error as exc:
+                raise StoreUnavailable(f"cannot read {self.path}: {exc}") from exc
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """Return a question's rows. Raises StoreUnavailable."""
+        with self.reading() as db:
+            return db.execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        """Close it."""
+        with self.lock:
+            self._db.close()
 
 
 class Parcel(NamedTuple):
@@ -82,29 +157,8 @@ class Parcel(NamedTuple):
     lines: bytes
 
 
-class KnownSeries:
-    """What ingest knows of a series. `oldest_ns` … `newest_ns` is the span outside of which no reading was ever stored."""
-
-    __slots__ = ("id", "key", "newest_ns", "newest_value", "oldest_ns", "series")
-
-    def __init__(
-        self, series_id: int, series: Series, key: bytes, oldest_ns: int, newest_ns: int, newest_value: float
-    ) -> None:
-        self.id = series_id
-        self.series = series
-        self.key = key
-        self.oldest_ns = oldest_ns
-        self.newest_ns = newest_ns
-        self.newest_value = newest_value
-
-
-def load_series(db: sqlite3.Connection) -> list[tuple[int, str, str, int, int, float]]:
-    """Return (id, device, metric, oldest_ns, newest_ns, newest_value) of every series."""
-    return db.execute("SELECT id, device, metric, oldest_ns, newest_ns, newest_value FROM series").fetchall()
-
-
 def save_series(db: sqlite3.Connection, touched: Iterable[KnownSeries]) -> None:
-    """Write what a batch changed."""
+    """Write series that are new or have changed."""
     db.executemany(
         "INSERT INTO series VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " oldest_ns = excluded.oldest_ns, newest_ns = excluded.newest_ns, newest_value = excluded.newest_value",
@@ -112,9 +166,9 @@ def save_series(db: sqlite3.Connection, touched: Iterable[KnownSeries]) -> None:
     )
 
 
-def load_pending(db: sqlite3.Connection) -> list[Parcel]:
-    """Return what is perhaps not yet in InfluxDB, in the order in which it is to be sent."""
-    return [Parcel(*row) for row in db.execute("SELECT bucket, lines FROM pending ORDER BY id")]
+def load_pending(file: LocalFile) -> list[Parcel]:
+    """Return what is perhaps not yet in InfluxDB and cannot be made again, in the order in which it is to be sent."""
+    return [Parcel(*row) for row in file.rows("SELECT bucket, lines FROM pending ORDER BY id")]
 
 
 def save_pending(db: sqlite3.Connection, parcels: Sequence[Parcel]) -> None:
@@ -126,7 +180,6 @@ def save_pending(db: sqlite3.Connection, parcels: Sequence[Parcel]) -> None:
 ADOPTED = "adopted"
 """Among the borders: the bucket has been looked through for series that were there before this file."""
 
-
 BEGUN = "half_days_begun"
 """Among the borders: the bucket of half-days is there, and each of them is marked before its first reading is sent."""
 
@@ -137,29 +190,11 @@ def save_adopted(db: sqlite3.Connection, series_ids: Iterable[int], has_half_day
     db.executemany("INSERT INTO series_to_fill VALUES (?)", [(series_id,) for series_id in series_ids])
 
 
-def load_borders(db: sqlite3.Connection) -> dict[str, int]:
+def load_borders(file: LocalFile) -> dict[str, int]:
     """Return since when each level is whole; see upkeep."""
-    return dict(db.execute("SELECT name, ns FROM border").fetchall())
+    return dict(file.rows("SELECT name, ns FROM border"))
 
 
 def save_borders(db: sqlite3.Connection, borders: dict[str, int]) -> None:
     """Write them."""
     db.executemany("INSERT OR REPLACE INTO border VALUES (?, ?)", borders.items())
-
-
-def bucket_of(db: sqlite3.Connection, configured: str) -> str:
-    """Return the bucket that this file is about; one that was about none is about `configured` from now on."""
-    row = db.execute("SELECT name FROM bucket").fetchone()
-    if row is None:
-        db.execute("INSERT INTO bucket VALUES (?)", (configured,))
-        return configured
-    return str(row[0])
-
-
-def change_bucket(db: sqlite3.Connection, bucket: str) -> None:
-    """Be about another bucket, of which nothing is known yet; the ledger stays. For when nothing is pending."""
-    db.execute("BEGIN IMMEDIATE")
-    for table in ("pending", "series", "dirty_minute", "dirty_half_day", "series_to_fill", "border"):
-        db.execute(f"DELETE FROM {table}")
-    db.execute("UPDATE bucket SET name = ?", (bucket,))
-    db.execute("COMMIT")

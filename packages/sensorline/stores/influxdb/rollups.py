@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from sensorline.stores.influxdb.connection import Connection
-from sensorline.stores.influxdb.local import KnownSeries
+from sensorline.stores.influxdb.known import KnownSeries
 from sensorline.stores.influxdb.names import series_filter, shown_name
 
 OF_READINGS = "min(value), max(value), sum(value), count(value)"

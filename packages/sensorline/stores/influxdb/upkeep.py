@@ -8,7 +8,6 @@ whole hour, goes forward first (measurement `border`). Series that have been sil
 written to `latest`, so that readers find it without going through all shards, and after it was deleted.
 """
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -18,7 +17,8 @@ from sensorline.stores.influxdb import local, points
 from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.delivery import Delivery
 from sensorline.stores.influxdb.half_days import HalfDays
-from sensorline.stores.influxdb.local import KnownSeries
+from sensorline.stores.influxdb.known import KnownSeries
+from sensorline.stores.influxdb.local import LocalFile
 from sensorline.stores.influxdb.rollups import OF_READINGS, OF_ROLLUPS, Rollups
 from sensorline.stores.influxdb.settings import Buckets
 from sensorline.stores.influxdb.todo import Hour, Todo, Window
@@ -29,6 +29,7 @@ GRACE_S = 5
 """A minute is rolled up this long after its end, so that stragglers of live data do not make it dirty again."""
 
 WINDOWS_PER_STEP = 500
+FREE_PAGES_KEPT, PAGES_PER_STEP = 1_024, 256
 RETENTION_INTERVAL_NS = 600 * 10**9
 MINUTE_NS, HOUR_NS, DAY_NS = 60 * 10**9, 3600 * 10**9, 86_400 * 10**9
 
@@ -40,7 +41,7 @@ class Upkeep:
 
     def __init__(
         self,
-        db: sqlite3.Connection,
+        file: LocalFile,
         connection: Connection,
         delivery: Delivery,
         buckets: Buckets,
@@ -49,7 +50,7 @@ class Upkeep:
         half_days: HalfDays,
         by_id: dict[int, KnownSeries],
     ) -> None:
-        self._db = db
+        self._file = file
         self._delivery = delivery
         self._buckets = buckets
         self._settings = settings
@@ -57,16 +58,10 @@ class Upkeep:
         self._half_days = half_days
         self._rollups = Rollups(connection, by_id)
         self._by_id = by_id
-        self._borders: dict[str, int] = {}
-        self.has_adopted = False
+        self._borders = local.load_borders(file)
+        for ours in (local.ADOPTED, local.BEGUN):
+            self._borders.pop(ours, None)
         self._retention_due_ns = 0
-        self.load()
-
-    def load(self) -> None:
-        """Read since when each level of the bucket is whole."""
-        self._borders = local.load_borders(self._db)
-        self.has_adopted = bool(self._borders.pop(local.ADOPTED, 0))
-        self._borders.pop(local.BEGUN, None)
 
     def latest_lines(self, touched: Iterable[KnownSeries]) -> list[bytes]:
         """Return the state lines for series whose newest reading is older than readers look for it."""
@@ -77,15 +72,8 @@ class Upkeep:
             if known.newest_ns < border_ns
         ]
 
-    def mark_lines(self, marks: dict[Hour, int]) -> list[bytes]:
-        """Return the lines that tell readers which minutes of which hours are to be read from single readings."""
-        return [
-            points.marked_line(self._by_id[series_id].key, hour * HOUR_NS, mask, None)
-            for (series_id, hour), mask in marks.items()
-        ]
-
     def step(self, now_ns: int) -> bool:
-        """Return whether there is more to do at once. Raises StoreUnavailable or sqlite3.Error."""
+        """Return whether there is more to do at once; what is on the lists is saved. Raises StoreUnavailable."""
         before_s = now_ns // 10**9 - 60 - GRACE_S
         windows = self._todo.due(before_s, WINDOWS_PER_STEP)
         if windows:
@@ -95,6 +83,8 @@ class Upkeep:
             # Soon: readers are told of a level that has become whole.
             self._retention_due_ns = now_ns
             return True
+        if self._shrink():
+            return True
         if now_ns >= self._retention_due_ns:
             if self._forget(now_ns):
                 return True
@@ -102,8 +92,6 @@ class Upkeep:
         return False
 
     def _roll_up(self, windows: Sequence[Window]) -> None:
-        # A restart sends what is pending once more, marks included: not after they were taken away.
-        self._db.execute("DELETE FROM pending")
         wanted = set(windows)
         found = self._rollups.compute(self._buckets.raw, OF_READINGS, wanted, MINUTE_NS, longest=1_440)
         self._send(
@@ -136,6 +124,14 @@ class Upkeep:
         for refused in self._delivery.send(bucket, b"".join(lines)):
             log.error("rollup_refused", bucket=bucket, detail=refused.why, line=refused.line.decode())
 
+    def _shrink(self) -> bool:
+        """Give pages that a long backlog has left back to the disk, some at a time; True if there were enough of them."""
+        ((free,),) = self._file.rows("PRAGMA freelist_count")
+        if free < FREE_PAGES_KEPT:
+            return False
+        self._file.rows(f"PRAGMA incremental_vacuum({PAGES_PER_STEP})")
+        return True
+
     def _forget(self, now_ns: int) -> bool:
         """Move the borders forward; True if one that cuts something off has moved."""
         s = self._settings
@@ -158,21 +154,18 @@ class Upkeep:
         if self._half_days.is_whole:
             borders["half_days"] = 1
         if self._by_id and borders != self._borders:
-            silent = [k for k in self._by_id.values() if before_ns <= k.newest_ns < silent_ns]
+            silent = [k for k in list(self._by_id.values()) if before_ns <= k.newest_ns < silent_ns]
             lines = [points.latest_line(k.series, k.newest_ns, k.newest_value) for k in silent]
             # In this order: once the border is there, readers rely on the lines.
             self._send(self._buckets.state, lines)
             self._send(self._buckets.state, [points.border_line(borders)])
-            self._db.execute("BEGIN IMMEDIATE")
-            local.save_borders(self._db, borders)
-            self._db.execute("COMMIT")
+            with self._file.transaction() as db:
+                local.save_borders(db, borders)
             self._borders = borders
         if s.keep_rejected_days:
-            self._db.execute(
-                "DELETE FROM dead_letter WHERE received_ns < ?",
-                (int(now_ns - s.keep_rejected_days * DAY_NS),),
-            )
-        self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
+            border_ns = int(now_ns - s.keep_rejected_days * DAY_NS)
+            with self._file.transaction() as db:
+                db.execute("DELETE FROM dead_letter WHERE received_ns < ?", (border_ns,))
         return moved and bool(self._by_id)
 
 

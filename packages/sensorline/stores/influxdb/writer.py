@@ -1,316 +1,222 @@
-"""Commits to InfluxDB: made durable here first, delivered there, and only then reported as done.
+"""Commits to InfluxDB: durable here at once, as an entry of the journal, and delivered from there by a thread of its own.
 
-A commit resolves the readings' times, encodes the batch once, and writes all of it (lines, receipts, dead letters, facts, windows
-to roll up) in one local transaction. The lines wait there as `pending` until InfluxDB has taken them. A kill at any point leads to
-the same bytes being sent again, which changes nothing where they are there already; and a message that the broker delivers again
-is recognised by its receipt. At most one batch is pending.
+So a slow or absent InfluxDB delays neither commits nor acknowledgements; what waits is bounded by STORE_JOURNAL_MAX_MB.
 """
 
 import math
-import sqlite3
 import time
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from array import array
+from collections import Counter
+from collections.abc import Collection
 
-import structlog
-
-from sensorline import topics
 from sensorline.errors import StoreUnavailable
-from sensorline.reading import Batch, Committed, DeadLetter, Readings, Receipt, Series
+from sensorline.reading import Batch, Committed, Readings, Receipt, Series, Settled
 from sensorline.settings import StoreSettings
-from sensorline.stores.base import WriterState
-from sensorline.stores.influxdb import local, points
+from sensorline.stores.base import RECEIPTS_KEPT, Backlog, WriterState
+from sensorline.stores.influxdb import local
 from sensorline.stores.influxdb.connection import Connection
-from sensorline.stores.influxdb.delivery import Delivery, Refused
-from sensorline.stores.influxdb.half_days import HalfDays
-from sensorline.stores.influxdb.instants import Instant, Instants
-from sensorline.stores.influxdb.local import KnownSeries, Parcel
-from sensorline.stores.influxdb.names import line_key, shown_name
+from sensorline.stores.influxdb.forwarder import Forwarder
+from sensorline.stores.influxdb.forwarding import Forwarding
+from sensorline.stores.influxdb.known import KnownSeries, Registry
+from sensorline.stores.influxdb.ledger import Ledger
+from sensorline.stores.influxdb.local import LocalFile
+from sensorline.stores.influxdb.outbox import Outbox, pack
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
-from sensorline.stores.influxdb.todo import Todo
-from sensorline.stores.influxdb.upkeep import Upkeep
-from sensorline.stores.sqlite import schema
-from sensorline.stores.sqlite.ledger import Ledger
-
-log = structlog.get_logger()
-
-MINUTE_NS = 60 * 10**9
+from sensorline.stores.journal import Entry
 
 
 class InfluxWriter:
-    """The InfluxDB store's writer: see stores.base.StoreWriter.
-
-    A commit that raised StoreUnavailable may be durable here and pending; given again, only its delivery is tried again.
-    """
+    """The InfluxDB store's writer: see stores.base.StoreWriter."""
 
     def __init__(self, settings: InfluxSettings, store: StoreSettings) -> None:
-        self._path = local.path_beside(store.path)
-        self._buckets = Buckets(settings.bucket)
+        self._file = LocalFile(local.path_beside(store.path))
+        self._registry = Registry(self._file.rows("SELECT * FROM series"))
+        self._ledger = Ledger(self._file)
+        counts = self._ledger.counts()
+        self._outbox = Outbox(self._file, counts["delivered"], int(store.journal_max_mb * 10**6))
+        self._stored = counts["readings"]
+        for item in self._outbox.scan():
+            self._stored += len(item.entry.values) - item.undecided
+            for series_id, first, behind in item.entry.groups():
+                known = self._registry.by_id[series_id]
+                known.committed_ns = max(known.committed_ns, *item.entry.times_ns[first:behind])
         self._connection = Connection(settings)
-        self._delivery = Delivery(self._connection)
-        self._db = schema.open_writer(self._path, local.MIGRATIONS)
-        self._ledger = Ledger(self._db)
-        self._known: dict[Series, KnownSeries] = {}
-        self._by_id: dict[int, KnownSeries] = {}
-        self._todo = Todo(self._db)
-        self._half_days = HalfDays(self._db, self._connection, self._delivery, self._buckets, self._by_id)
-        self._upkeep = Upkeep(
-            self._db,
+        self._forwarder = Forwarder(
+            self._file,
+            self._registry,
+            self._ledger,
+            self._outbox,
             self._connection,
-            self._delivery,
-            self._buckets,
+            Buckets(settings.bucket),
             store,
-            self._todo,
-            self._half_days,
-            self._by_id,
         )
-        self._load()
-        self._pending = local.load_pending(self._db)
-        self._bucket = local.bucket_of(self._db, settings.bucket)
-        if self._bucket != settings.bucket:
-            self._tell_change()
-        self._pending_batch: Batch | None = None
-        self._pending_result = Committed(0, 0, 0)
-        self._is_stale = False
-
-    def _load(self) -> None:
-        """Read what commits need in memory; also after a failed one, which has left it ahead of the database."""
-        self._known.clear()
-        self._by_id.clear()
-        for series_id, device, metric, oldest_ns, newest_ns, value in local.load_series(self._db):
-            series = Series(device, metric)
-            known = KnownSeries(series_id, series, line_key(*series), oldest_ns, newest_ns, value)
-            self._known[series] = self._by_id[series_id] = known
-        self._todo.load()
-        self._half_days.load()
-        self._is_stale = False
-
-    def _tell_change(self) -> None:
-        waiting = sum(lines.count(b"\n") for bucket, lines in self._pending if bucket == self._bucket)
-        log.warning(
-            "bucket_changed",
-            before=self._bucket,
-            now=self._buckets.raw,
-            readings_pending=waiting,
-            detail="first what is pending goes to the bucket before, with the token of now",
-        )
+        self._forwarding = Forwarding(self._forwarder, self._outbox)
+        self._told = Settled()
+        self._forwarding.start()
 
     def commit(self, batch: Batch) -> Committed:
-        """Make a batch durable and deliver it. Raises StoreUnavailable; the same batch may be given again."""
-        if batch is not self._pending_batch:
-            self.deliver()
-            self._prepare(batch)
-        self.deliver()
-        self._pending_batch = None
-        return self._pending_result
+        """Make a batch durable. Raises StoreUnavailable; the same batch may be given again.
 
-    def _adopt(self) -> list[int]:
-        """Return the ids of the series that were taken over: what a bucket holds that this machine's file does not know, which is
-        new, or the readings are somebody else's.
-
-        Without it a late reading could take the place of a stored one.
+        A reading that is not newer than all of its series is left undecided: what is stored there is known in InfluxDB only.
         """
-        first, last = self._connection.influxql(
-            self._buckets.raw,
-            ["SELECT first(value) FROM /.*/ GROUP BY device", "SELECT last(value) FROM /.*/ GROUP BY device"],
+        with self._file.lock:
+            added: list[KnownSeries] = []
+            try:
+                return self._commit(batch, added)
+            except BaseException:
+                self._registry.remove(added)
+                self._outbox.rolled_back()
+                raise
+
+    def _commit(self, batch: Batch, added: list[KnownSeries]) -> Committed:
+        entry, newest, undecided = self._entry(batch, added)
+        changed = self._ledger.changed_facts(batch)
+        is_entry = bool(len(entry.values) or entry.packet_ids or entry.begins_session)
+        if not (is_entry or changed or batch.dead_letters):
+            return Committed(0, 0, 0)
+        number, body = 0, b""
+        if is_entry:
+            body = pack(entry, undecided)
+            self._outbox.check_room(len(body))
+        with self._file.transaction() as db:
+            if added:
+                local.save_series(db, added)
+            if is_entry:
+                number = self._outbox.append(body)
+            if changed:
+                self._ledger.write_facts(db, changed)
+            if batch.dead_letters:
+                self._ledger.write_dead_letters(db, batch.dead_letters)
+            if batch.begins_session and self._ledger.has_old_receipts:
+                db.execute("DELETE FROM receipts")
+        added.clear()
+        for known, time_ns in newest:
+            known.committed_ns = time_ns
+        stored = len(entry.values) - undecided
+        self._stored += stored
+        self._ledger.wrote_facts(changed)
+        if is_entry:
+            self._outbox.appended(number, entry, body)
+        else:
+            self._outbox.wake()
+        return Committed(stored, 0, 0, undecided)
+
+    def _entry(
+        self, batch: Batch, added: list[KnownSeries]
+    ) -> tuple[Entry, list[tuple[KnownSeries, int]], int]:
+        """Return a batch's readings grouped by series, the newest time of each, and how many are not newer than before."""
+        readings = batch.readings
+        if not readings:
+            empty = Entry(packet_ids=batch.packet_ids, digests=batch.digests)
+            empty.begins_session = batch.begins_session
+            return empty, [], 0
+        self._check(readings)
+        ids = self._ids(readings.series, added)
+        # Sorting is stable: readings of a series stay in the order in which they came.
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        times_ns = array("q", map(readings.time_ns.__getitem__, order))
+        values = array("d", map(readings.value.__getitem__, order))
+        counts = Counter(ids)
+        series_ids = sorted(counts)
+        newest: list[tuple[KnownSeries, int]] = []
+        undecided = first = 0
+        by_id = self._registry.by_id
+        for series_id in series_ids:
+            known = by_id[series_id]
+            newest_ns = known.committed_ns
+            behind = first + counts[series_id]
+            for time_ns in times_ns[first:behind]:
+                if time_ns > newest_ns:
+                    newest_ns = time_ns
+                else:
+                    undecided += 1
+            newest.append((known, newest_ns))
+            first = behind
+        if not self._forwarder.has_adopted:
+            undecided = len(ids)
+        entry = Entry(
+            series_ids,
+            [counts[series_id] for series_id in series_ids],
+            times_ns,
+            values,
+            batch.packet_ids,
+            batch.digests,
+            batch.begins_session,
         )
-        oldest = {(table.tags.get("device"), table.name): table.values[0][0] for table in first}
-        for table in last:
-            time_ns, value = table.values[-1]
-            device = table.tags.get("device")
-            if not device or isinstance(value, str | bool):
-                continue
-            known = self._add_series(Series(shown_name(device), shown_name(table.name)))
-            known.oldest_ns, known.newest_ns = oldest.get((device, table.name), time_ns), time_ns
-            known.newest_value = float(value)
-        (border,) = self._connection.influxql(self._buckets.state, ["SELECT half_days FROM border"])
-        # Readers rely on the marks already.
-        self._half_days.has_begun = bool(border)
-        if self._known:
-            log.info("adopted_stored_series", bucket=self._buckets.raw, series=len(self._known))
-        return list(self._by_id)
+        return entry, newest, undecided
 
-    def _prepare(self, batch: Batch) -> None:
-        """Write a batch locally, as a whole, as what is to be delivered."""
+    @staticmethod
+    def _check(readings: Readings) -> None:
+        # The sum of huge values is infinite, too.
+        if math.isfinite(sum(readings.value)) or all(map(math.isfinite, readings.value)):
+            return
+        series, _, value = next(reading for reading in readings if not math.isfinite(reading[2]))
+        raise StoreUnavailable(f"cannot store {value} of {series}: it is not finite")
+
+    def _ids(self, all_series: list[Series], added: list[KnownSeries]) -> list[int]:
+        known = self._registry.by_series
         try:
-            if self._is_stale:
-                self._load()
-                self._ledger.load()
-            adopts = not self._upkeep.has_adopted
-            adopted = self._adopt() if adopts else []
-            placed, touched, result = self._place(batch.readings)
-            minutes = {(known.id, time_ns // MINUTE_NS) for known, time_ns, _ in placed}
-            half_day_marks, marks = self._half_days.add(minutes), self._todo.add(minutes)
-            self._db.execute("BEGIN IMMEDIATE")
-            before = {facts.device: self._ledger.facts_of(facts.device) for facts in batch.facts}
-            self._ledger.write(batch, result.stored)
-            state = [
-                points.device_line(after)
-                for device, facts in before.items()
-                if (after := self._ledger.facts_of(device)) != facts
+            return [known[series].id for series in all_series]
+        except KeyError:
+            added += [
+                self._registry.add(series) for series in dict.fromkeys(all_series) if series not in known
             ]
-            state += self._upkeep.latest_lines(touched)
-            local.save_series(self._db, self._known.values() if adopts else touched)
-            if adopts:
-                local.save_adopted(self._db, adopted, self._half_days.has_begun)
-            self._todo.save()
-            self._half_days.save()
-            parcels = [
-                Parcel(self._buckets.state, b"".join(state)),
-                Parcel(self._buckets.half_days, b"".join(half_day_marks)),
-                Parcel(self._buckets.hours, b"".join(self._upkeep.mark_lines(marks))),
-                # Last: a window is marked before its reading can be seen.
-                Parcel(self._buckets.raw, b"".join([points.reading_line(k.key, t, v) for k, t, v in placed])),
-            ]
-            parcels = [parcel for parcel in parcels if parcel.lines]
-            local.save_pending(self._db, parcels)
-            self._db.execute("COMMIT")
-        except BaseException as exc:
-            self._is_stale = True
-            self._roll_back()
-            if isinstance(exc, sqlite3.Error):
-                raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
-            raise
-        self._todo.saved()
-        self._half_days.saved()
-        self._upkeep.has_adopted = True
-        self._pending, self._pending_batch, self._pending_result = parcels, batch, result
+            return [known[series].id for series in all_series]
 
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+    def settled(self) -> Settled:
+        """Return what has been decided since the last call."""
+        now = self._forwarder.settled
+        news, self._told = now - self._told, now
+        return news
 
-    def _place(
-        self, readings: Readings
-    ) -> tuple[list[tuple[KnownSeries, int, float]], Iterable[KnownSeries], Committed]:
-        """Return each new reading with the time at which it is kept, the series that changed, and the counts."""
-        placed: list[tuple[KnownSeries, int, float]] = []
-        between: list[Instant] = []
-        touched: dict[int, KnownSeries] = {}
-        isfinite = math.isfinite
-        for series, time_ns, value in readings:
-            if not isfinite(value):
-                raise StoreUnavailable(f"cannot store {value} of {series}: it is not finite")
-            known = self._known.get(series) or self._add_series(series)
-            if time_ns > known.newest_ns:
-                known.newest_ns, known.newest_value = time_ns, value
-                known.oldest_ns = min(known.oldest_ns, time_ns)
-            elif time_ns < known.oldest_ns:
-                known.oldest_ns = time_ns
-            else:
-                between.append((series, time_ns, value))
-                continue
-            touched[known.id] = known
-            placed.append((known, time_ns, value))
-        repeated = shifted = 0
-        if between:
-            instants = Instants(self._connection, self._buckets.raw)
-            instants.look_up(between)
-            for known, time_ns, value in placed:
-                instants.take(known.series, time_ns, value)
-            for series, time_ns, value in between:
-                kept_ns = instants.place(series, time_ns, value)
-                if kept_ns is None:
-                    repeated += 1
-                    continue
-                shifted += kept_ns != time_ns
-                known = self._known[series]
-                if kept_ns > known.newest_ns:
-                    known.newest_ns, known.newest_value = kept_ns, value
-                    touched[known.id] = known
-                placed.append((known, kept_ns, value))
-        return placed, touched.values(), Committed(len(readings) - repeated, repeated, shifted)
-
-    def _add_series(self, series: Series) -> KnownSeries:
-        # A span turned inside out: the series' first reading, which follows at once, is both its oldest and its newest.
-        known = KnownSeries(
-            max(self._by_id, default=0) + 1, series, line_key(*series), 2**63 - 1, -(2**63), 0.0
+    def backlog(self) -> Backlog:
+        """Return what waits for InfluxDB, and why."""
+        oldest_ms = self._forwarder.oldest_ms
+        age_s = 0.0 if oldest_ms is None else max(time.time() - oldest_ms / 1000, 0.0)
+        outbox, forwarding = self._outbox, self._forwarding
+        return Backlog(
+            outbox.readings, age_s, outbox.bytes, outbox.fullness, forwarding.problem, forwarding.away_s
         )
-        self._known[series] = self._by_id[known.id] = known
-        return known
-
-    def deliver(self) -> None:
-        """Send what is pending, to the bucket for which it was written. Raises StoreUnavailable; then it stays pending."""
-        refused: list[Refused] = []
-        for bucket, lines in self._pending:
-            found = self._delivery.send(bucket, lines)
-            if bucket == self._bucket:
-                refused += found
-            elif found:
-                log.error("state_refused", bucket=bucket, lines=len(found), detail=found[0].why)
-        if refused:
-            self._reject(refused)
-        # The rows themselves go with the next transaction: until then a restart sends them once more.
-        self._pending = []
-        if self._bucket != self._buckets.raw:
-            self._change_bucket()
-
-    def _change_bucket(self) -> None:
-        """Turn to the settings' bucket. What is known of the one before (series, borders, what to roll up) is not true of it."""
-        try:
-            local.change_bucket(self._db, self._buckets.raw)
-        except sqlite3.Error as exc:
-            self._roll_back()
-            raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
-        self._bucket = self._buckets.raw
-        self._load()
-        self._upkeep.load()
-
-    def _reject(self, refused: Sequence[Refused]) -> None:
-        """Keep refused readings as dead letters: InfluxDB will never take them, and the others must go on."""
-        now_ns = time.time_ns()
-        by_key = {known.key: known.series for known in self._by_id.values()}
-        letters = []
-        for line, why in refused:
-            device, metric = by_key[line.rsplit(b" value=", 1)[0]]
-            topic = f"{topics.SENSORS}/{device}/{metric}"
-            letters.append(DeadLetter(topic, line, "store_refused", why, now_ns))
-        log.error("readings_refused", readings=len(refused), detail=refused[0].why)
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._ledger.refuse(letters)
-            local.save_pending(self._db, [])
-            self._db.execute("COMMIT")
-        except sqlite3.Error as exc:
-            self._roll_back()
-            raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
 
     def receipts(self) -> list[Receipt]:
         """Return the newest receipts, oldest first."""
-        return self._ledger.receipts()
+        found, is_whole = self._outbox.receipts()
+        if not is_whole and self._ledger.has_old_receipts:
+            found = self._ledger.old_receipts() + found
+        return found[-RECEIPTS_KEPT:]
 
     def series(self) -> Collection[Series]:
         """Return every series that has ever had a reading."""
-        return self._known.keys()
+        return self._registry.by_series.keys()
 
     def maintain(self, now_ns: int) -> bool:
-        """Do one step of upkeep. Raises StoreUnavailable; nothing is lost then, the step comes again."""
-        try:
-            self.deliver()
-            if self._is_stale:
-                self._load()
-                self._ledger.load()
-            return self._upkeep.step(now_ns)
-        except sqlite3.Error as exc:
-            self._roll_back()
-            raise StoreUnavailable(f"cannot write to {self._path}: {exc}") from exc
+        """Let the forwarder do what upkeep there is; it never keeps the caller waiting."""
+        self._forwarding.want_upkeep(now_ns)
+        return False
+
+    def step(self, now_ns: int, timeout_s: float) -> bool:
+        """Do one step of upkeep and wait for it; True if there is more. Raises StoreUnavailable."""
+        return self._forwarding.step(now_ns).result(timeout_s)
+
+    def drain(self, timeout_s: float) -> None:
+        """Return when InfluxDB has everything that was committed. Raises StoreUnavailable when an attempt has failed."""
+        self._forwarding.drain(timeout_s)
 
     @property
     def waiting_windows(self) -> int:
         """How many rollup windows are to be recomputed."""
-        return len(self._todo)
+        return len(self._forwarder.todo)
 
     def state(self) -> WriterState:
         """Return counts for people."""
-        counts = self._ledger.counts()
-        dirty = self._db.execute("SELECT count(*) FROM dirty_minute").fetchone()[0]
-        return WriterState(counts["readings"], counts["dead_letters"], dirty)
+        settled = self._forwarder.settled
+        readings = self._stored + settled.stored - settled.refused
+        return WriterState(readings, self._ledger.counts()["dead_letters"], self.waiting_windows)
 
     def close(self) -> None:
-        """Close the file and the connections. What was delivered is not sent once more, perhaps to a bucket that is gone by then."""
-        if not self._pending:
-            with suppress(sqlite3.Error):
-                local.save_pending(self._db, [])
-        self._db.close()
+        """Stop delivering, note how far it has come, and close the file and the connections."""
+        if not self._forwarding.stop():
+            return
+        self._forwarder.close()
+        self._file.close()
         self._connection.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from sensorline.errors import StoreUnavailable
 from sensorline.reading import Batch, Committed, Readings, Receipt, Series
 from sensorline.settings import StoreSettings
+from sensorline.stores.base import Immediate
 from sensorline.stores.base import WriterState as Counts
 from sensorline.stores.journal import Entry, encode
 from sensorline.stores.sqlite import schema
@@ -26,7 +27,7 @@ from sensorline.stores.sqlite.versions import MIGRATIONS
 _by_id = attrgetter("id")
 
 
-class SqliteWriter:
+class SqliteWriter(Immediate):
     """The embedded store's writer: see stores.base.StoreWriter for what it promises."""
 
     def __init__(self, settings: StoreSettings) -> None:

@@ -1,0 +1,220 @@
+"""Committed batches on their way to InfluxDB: entries of the journal, in order, in memory as long as they are few.
+
+The committing thread appends, the forwarder takes. Entries that InfluxDB has stay in the journal's ring while their receipts are
+among those that a broker may still need; the ring turns over them later.
+"""
+
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from sensorline.errors import StoreUnavailable
+from sensorline.reading import Receipt
+from sensorline.stores.base import RECEIPTS_KEPT
+from sensorline.stores.influxdb.local import LocalFile
+from sensorline.stores.journal import Cursor, Entry, Journal, decode, encode
+from sensorline.stores.journal.table import HEAD_BYTES
+
+log = structlog.get_logger()
+
+_STAMP = struct.Struct("<QI")
+"""Before an entry's body: when it was committed, in epoch milliseconds, and how many of its readings were left undecided."""
+
+FRESH_ENTRIES, FRESH_READINGS = 64, 50_000
+"""What is handed over in memory at most. Beyond it the forwarder reads the journal."""
+
+RECEIPTS_PER_CHUNK = 1_024
+
+ALARM, ALARM_OVER = 0.8, 0.7
+"""How full the journal is when people are told, and when that has passed."""
+
+
+class Item(NamedTuple):
+    """An entry, and how many bytes of the journal it takes."""
+
+    number: int
+    committed_ms: int
+    undecided: int
+    entry: Entry
+    size: int
+
+
+def pack(entry: Entry, undecided: int) -> bytes:
+    """Return an entry as the journal keeps it, committed now. Raises OverflowError for a number that has no room."""
+    return _STAMP.pack(time.time_ns() // 10**6, undecided) + encode(entry)
+
+
+def _unpack(number: int, body: bytes, entry: Entry | None = None) -> Item:
+    entry = entry or decode(body[_STAMP.size :])
+    committed_ms, undecided = _STAMP.unpack_from(body)
+    return Item(number, committed_ms, undecided, entry, HEAD_BYTES + len(body))
+
+
+class Outbox:
+    """Appends inside the caller's transaction; everything else is safe in any thread."""
+
+    def __init__(self, file: LocalFile, delivered: int, max_bytes: int) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self.condition = threading.Condition()
+        """Notified when something was appended."""
+        self.readings = self.bytes = 0
+        """What waits."""
+        self.delivered = delivered
+        """The newest entry that InfluxDB has."""
+        self._fresh: deque[Item] = deque()
+        self._fresh_readings = 0
+        self._chunks: deque[tuple[int, int]] = deque()
+        self._receipts = 0
+        self._is_alarmed = False
+        with file.reading() as db:
+            self._journal = Journal(db)
+            self._cursor = Cursor(db, delivered)
+        self._read: Iterator[tuple[int, bytes]] = iter(())
+        self.newest = self._journal.newest
+
+    def scan(self) -> Iterator[Item]:
+        """Yield every entry that waits, at a start: it makes the counts right."""
+        with self._file.reading() as db:
+            cursor = Cursor(db)
+            for number, body in cursor.read():
+                item = _unpack(number, body)
+                self._note_receipts(item)
+                if number > self.delivered:
+                    self.readings += len(item.entry.values)
+                    self.bytes += item.size
+                    yield item
+        self._tell_missing(cursor)
+
+    def _note_receipts(self, item: Item) -> None:
+        if item.entry.begins_session:
+            self._chunks.clear()
+            self._receipts = 0
+        count = len(item.entry.packet_ids)
+        if not count:
+            return
+        if self._chunks and self._chunks[-1][1] < RECEIPTS_PER_CHUNK:
+            first, before = self._chunks[-1]
+            self._chunks[-1] = (first, before + count)
+        else:
+            self._chunks.append((item.number, count))
+        self._receipts += count
+        while self._receipts - self._chunks[0][1] >= RECEIPTS_KEPT:
+            self._receipts -= self._chunks.popleft()[1]
+
+    def check_room(self, size: int) -> None:
+        """Raise StoreUnavailable if the journal has no room for a body of a size; tell people before that happens."""
+        share = (self.bytes + size) / self._max_bytes
+        if share >= 1 and self.bytes:
+            raise StoreUnavailable(
+                f"{self.readings:,} readings wait for InfluxDB, and the journal {self._file.path} is full"
+                " (STORE_JOURNAL_MAX_MB)"
+            )
+        if self._is_alarmed != (share >= (ALARM_OVER if self._is_alarmed else ALARM)):
+            self._is_alarmed = not self._is_alarmed
+            if self._is_alarmed:
+                log.error("journal_nearly_full", readings=self.readings, share=round(share, 2))
+            else:
+                log.info("journal_has_room_again", readings=self.readings)
+
+    @property
+    def fullness(self) -> float:
+        """How much of what the journal may hold waits: 0 … 1."""
+        return min(self.bytes / self._max_bytes, 1.0)
+
+    def append(self, body: bytes) -> int:
+        """Write a packed entry, inside a transaction; return its number. After a rollback call `rolled_back`."""
+        return self._journal.append(body)
+
+    def rolled_back(self) -> None:
+        """What was appended is not there."""
+        with self._file.reading():
+            self._journal.load()
+
+    def appended(self, number: int, entry: Entry, body: bytes) -> None:
+        """The transaction has succeeded: hand the entry over."""
+        item = _unpack(number, body, entry)
+        self._note_receipts(item)
+        with self.condition:
+            self.newest = number
+            self.readings += len(entry.values)
+            self.bytes += item.size
+            self._fresh.append(item)
+            self._fresh_readings += len(entry.values)
+            if len(self._fresh) > FRESH_ENTRIES or self._fresh_readings > FRESH_READINGS:
+                self._fresh.clear()
+                self._fresh_readings = 0
+            self.condition.notify_all()
+
+    def take(self, after: int) -> Item | None:
+        """Return the entry that follows the number `after`, or None when there is none yet. For the forwarder."""
+        with self.condition:
+            while self._fresh and self._fresh[0].number <= after + 1:
+                item = self._fresh.popleft()
+                self._fresh_readings -= len(item.entry.values)
+                if item.number == after + 1:
+                    return item
+            if after >= self.newest:
+                return None
+        return self._read_next(after)
+
+    def _read_next(self, after: int) -> Item | None:
+        with self._file.reading() as db:
+            found = next((entry for entry in self._read if entry[0] > after), None)
+            if found is None:
+                # Read to its end, or others were handed over in memory meanwhile.
+                self._cursor = Cursor(db, after)
+                self._read = self._cursor.read()
+                found = next(self._read, None)
+            is_lost = found is None and bool(self._cursor.missing)
+            self._tell_missing(self._cursor)
+        if is_lost:
+            with self.condition:
+                # Nothing that can be read comes after them.
+                self.delivered = max(self.delivered, self._cursor.number)
+        return None if found is None else _unpack(*found)
+
+    @staticmethod
+    def _tell_missing(cursor: Cursor) -> None:
+        if cursor.missing:
+            log.error("journal_entries_damaged", entries=cursor.missing)
+            cursor.missing.clear()
+
+    def has_delivered(self, items: Sequence[Item]) -> None:
+        """InfluxDB has entries, the last of which is the newest one."""
+        with self.condition:
+            self.delivered = max(self.delivered, items[-1].number)
+            self.readings -= sum(len(item.entry.values) for item in items)
+            self.bytes -= sum(item.size for item in items)
+            if self.delivered >= self.newest:
+                self.readings = self.bytes = 0
+
+    def trim(self, delivered: int) -> None:
+        """Let the ring turn over entries up to `delivered`, as it is noted in the file; inside a transaction."""
+        keep_from = self._chunks[0][0] if self._chunks else delivered + 1
+        self._journal.trim(min(delivered, keep_from - 1))
+        self._journal.shrink()
+
+    def wake(self) -> None:
+        """Something other than an entry was committed."""
+        with self.condition:
+            self.condition.notify_all()
+
+    def receipts(self) -> tuple[list[Receipt], bool]:
+        """Return the receipts in the journal, oldest first, and whether those before them mean nothing any more."""
+        out: list[Receipt] = []
+        begins_session = False
+        with self._file.reading() as db:
+            keep_from = self._chunks[0][0] if self._chunks else self.newest + 1
+            for _, body in Cursor(db, keep_from - 1).read():
+                entry = decode(body[_STAMP.size :])
+                if entry.begins_session:
+                    out.clear()
+                    begins_session = True
+                out += map(Receipt, entry.packet_ids, entry.digests)
+        return out, begins_session
