@@ -1,5 +1,6 @@
 """What waits in the journal: it survives a kill, is bounded, and is delivered once and in its order."""
 
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -69,6 +70,27 @@ def test_readings_are_delivered_in_the_order_in_which_they_were_committed_howeve
     assert sent == [line(i) for i in range(800)]
     assert writer.backlog().readings == 0
     assert writer.backlog().bytes == 0
+
+
+def test_nothing_is_left_out_while_the_forwarder_reads_and_the_ring_turns(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    """The forwarder is now slower, now faster than the commits, so that it goes between memory and the journal."""
+    writer = make_writer()
+    rng = random.Random(20261121)
+    fake.behaviour = lambda _: Reply(delay_s=rng.choice([0.0, 0.0, 0.01, 0.1]))
+    expected = []
+    for i in range(1_500):
+        values = [rng.random() for _ in range(rng.choice([1, 30, 300]))]
+        first = len(expected)
+        writer.commit(Batch.of([Reading(DESK, T0_NS + first + j, v) for j, v in enumerate(values)]))
+        expected += values
+        if i % 300 == 299:
+            writer.drain(DEADLINE_S)
+    writer.drain(DEADLINE_S)
+    sent = [text for write in fake.writes if write.bucket == "b" for text in write.lines]
+    assert sent == [b"temperature,device=desk value=%a %d" % (v, T0_NS + i) for i, v in enumerate(expected)]
+    assert writer.backlog().readings == 0
 
 
 def test_what_a_kill_sends_again_is_the_same_and_is_counted_once(

@@ -18,7 +18,7 @@ from sensorline.reading import Receipt
 from sensorline.stores.base import RECEIPTS_KEPT
 from sensorline.stores.influxdb.local import LocalFile
 from sensorline.stores.journal import Cursor, Entry, Journal, decode, encode
-from sensorline.stores.journal.table import HEAD_BYTES
+from sensorline.stores.journal.table import HEAD_BYTES, Numbered
 
 log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class Outbox:
         with file.reading() as db:
             self._journal = Journal(db)
             self._cursor = Cursor(db, delivered)
-        self._read: Iterator[tuple[int, bytes]] = iter(())
+        self._read: deque[Numbered] = deque()
         self.newest = self._journal.newest
 
     def scan(self) -> Iterator[Item]:
@@ -164,20 +164,28 @@ class Outbox:
         return self._read_next(after)
 
     def _read_next(self, after: int) -> Item | None:
+        while self._read and self._read[0].number <= after:
+            self._read.popleft()
+        if not self._read:
+            self._read_segment(after)
+        return _unpack(*self._read.popleft()) if self._read else None
+
+    def _read_segment(self, after: int) -> None:
+        """Read entries that follow a number, as many as one segment has: whoever reads on must not let go of the lock."""
         with self._file.reading() as db:
-            found = next((entry for entry in self._read if entry[0] > after), None)
-            if found is None:
-                # Read to its end, or others were handed over in memory meanwhile.
+            if self._cursor.number != after:
+                # Others were handed over in memory meanwhile.
                 self._cursor = Cursor(db, after)
-                self._read = self._cursor.read()
-                found = next(self._read, None)
-            is_lost = found is None and bool(self._cursor.missing)
-            self._tell_missing(self._cursor)
+            for entry in self._cursor.read():
+                self._read.append(entry)
+                if entry.number == self._cursor.number:
+                    break
+        is_lost = not self._read and bool(self._cursor.missing)
+        self._tell_missing(self._cursor)
         if is_lost:
             with self.condition:
                 # Nothing that can be read comes after them.
                 self.delivered = max(self.delivered, self._cursor.number)
-        return None if found is None else _unpack(*found)
 
     @staticmethod
     def _tell_missing(cursor: Cursor) -> None:
