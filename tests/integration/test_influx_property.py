@@ -16,8 +16,8 @@ from sensorline.errors import Rejected
 from sensorline.reading import Batch, Reading
 from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.connection import Connection
-from sensorline.stores.influxdb.names import line_key
-from sensorline.stores.influxdb.points import reading_line
+from sensorline.stores.influxdb.known import KnownSeries
+from sensorline.stores.influxdb.points import reading_lines
 from sensorline.stores.influxdb.reader import LAST_NS, InfluxReader
 
 pytestmark = pytest.mark.influxdb
@@ -94,8 +94,9 @@ def test_a_message_is_rejected_with_a_reason_or_accepted_by_influxdb_and_read_ba
         # Its reason is one of a bounded set: tests/unit/core/test_bad_input.py.
         return
     for reading in decoded.readings:
-        line = reading_line(line_key(*reading.series), reading.time_ns, reading.value)
-        assert store.connection.write(store.settings.bucket, line).status == 204, line
+        text = KnownSeries(1, reading.series).text
+        (line,) = reading_lines([text], [reading.value], [reading.time_ns])
+        assert store.connection.write(store.settings.bucket, line.encode()).status == 204, line
     refused_before = store.writer.state().dead_letters
     committed = store.writer.commit(Batch.of(list(decoded.readings)))
     assert committed.stored + committed.repeated == len(decoded.readings)

@@ -41,13 +41,19 @@ def test_names_in_queries_are_quoted() -> None:
     [
         (21.0, b"21.0"),
         (-0.1, b"-0.1"),
-        (1e22, b"1e+22"),
+        (1e22, b"1e22"),
+        (1e16, b"1e16"),
+        (-0.0, b"-0.0"),
+        (123456789.123456789, b"123456789.12345679"),
+        (1.7976931348623157e308, b"1.7976931348623157e308"),
         (5e-324, b"5e-324"),
         (2.0**53 + 2, b"9007199254740994.0"),
     ],
 )
 def test_a_value_is_a_float_with_all_its_digits(value: float, text: bytes) -> None:
-    assert points.reading_line(b"t,device=d", 7, value) == b"t,device=d value=%b 7\n" % text
+    (line,) = points.reading_lines(["t,device=d value="], [value], [7])
+    assert line.encode() == b"t,device=d value=%b 7\n" % text
+    assert float(text) == value
 
 
 def test_a_rollup_is_floats_and_its_sum_is_finite() -> None:

@@ -18,9 +18,17 @@ log = structlog.get_logger()
 
 
 def adopt(
-    file: LocalFile, registry: Registry, connection: Connection, buckets: Buckets, half_days: HalfDays
+    file: LocalFile,
+    registry: Registry,
+    connection: Connection,
+    buckets: Buckets,
+    half_days: HalfDays,
+    waiting: int,
 ) -> None:
-    """Look through the bucket once, before the first reading is placed. Raises StoreUnavailable."""
+    """Look through the bucket once, before the first reading is placed. Raises StoreUnavailable.
+
+    `waiting` is how many readings are committed already: each may be placed a nanosecond after the newest.
+    """
     first, last = connection.influxql(
         buckets.raw,
         ["SELECT first(value) FROM /.*/ GROUP BY device", "SELECT last(value) FROM /.*/ GROUP BY device"],
@@ -42,7 +50,7 @@ def adopt(
                     added.append(known)
                 known.oldest_ns, known.newest_ns = oldest.get((device, table.name), time_ns), time_ns
                 known.newest_value = float(value)
-                known.committed_ns = max(known.committed_ns, time_ns)
+                known.committed_ns = max(known.committed_ns, time_ns) + waiting
                 adopted.append(known)
             with file.transaction() as db:
                 local.save_series(db, adopted)

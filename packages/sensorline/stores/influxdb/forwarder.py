@@ -132,7 +132,8 @@ class Forwarder:
         """Return the next shipment: changed facts, and as many entries as fit into a request."""
         if self._placed is None and self._outbox.newest > self._outbox.delivered:
             if not self.has_adopted:
-                adopt(self._file, self._registry, self._connection, self._buckets, self._half_days)
+                waiting = self._outbox.readings
+                adopt(self._file, self._registry, self._connection, self._buckets, self._half_days, waiting)
                 self.has_adopted = True
             if items := self._gather():
                 self._placed = self._placing.place(items)

@@ -18,7 +18,7 @@ NO_OLDEST_NS = 2**63 - 1
 class KnownSeries:
     """What is known of a series. `oldest_ns` … `newest_ns` is the span outside of which no reading was ever placed.
 
-    `committed_ns` is the newest time among its committed readings, placed or not. `text` begins each of its lines.
+    `committed_ns` is at least the newest time at which its committed readings are or will be placed. `text` begins each of its lines.
     """
 
     __slots__ = (
@@ -26,7 +26,7 @@ class KnownSeries:
         "id",
         "is_unsaved",
         "key",
-        "marked_minute",
+        "marked_until_ns",
         "newest_ns",
         "newest_value",
         "oldest_ns",
@@ -49,8 +49,8 @@ class KnownSeries:
         self.oldest_ns = oldest_ns
         self.newest_ns = self.committed_ns = newest_ns
         self.newest_value = newest_value
-        self.marked_minute: int | None = None
-        """A minute that is on the list of what is to be rolled up."""
+        self.marked_until_ns = NEVER_NS
+        """The end of the newest reading's minute, if that is on the list of what is to be rolled up."""
         self.is_unsaved = False
 
 

@@ -5,8 +5,7 @@ A reading newer than all of its series, or older, has its time for itself. For o
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from operator import lt
+from collections.abc import Sequence
 
 import msgspec
 
@@ -16,7 +15,9 @@ from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.instants import Instant, Instants
 from sensorline.stores.influxdb.known import KnownSeries, Registry
 from sensorline.stores.influxdb.outbox import Item
+from sensorline.stores.influxdb.points import reading_lines
 from sensorline.stores.influxdb.todo import Window
+from sensorline.stores.journal import Entry
 
 
 class Placed(msgspec.Struct):
@@ -51,64 +52,71 @@ class Placing:
         """Place entries. Until what comes of it was delivered, no others may be placed."""
         placed = Placed(list(items))
         for item in items:
-            entry = item.entry
-            first = 0
-            for series_id, count in zip(entry.series_ids, entry.counts, strict=True):
-                behind = first + count
-                self._place_group(
-                    placed,
-                    self._registry.by_id[series_id],
-                    entry.times_ns[first:behind],
-                    entry.values[first:behind],
-                )
-                first = behind
+            if item.undecided:
+                self._place_any(placed, item.entry)
+            else:
+                self._place_new(placed, item.entry)
         return placed
 
-    def _place_group(
-        self, placed: Placed, known: KnownSeries, times_ns: Sequence[int], values: Sequence[float]
-    ) -> None:
-        newest_ns = known.newest_ns
-        if times_ns[0] <= newest_ns or not all(map(lt, times_ns, times_ns[1:])):
-            self._place_singly(placed, known, times_ns, values)
-            return
-        text = known.text
-        if len(times_ns) == 1:
-            placed.lines.append(f"{text}{values[0]!r} {times_ns[0]}\n")
-        else:
-            placed.lines += [f"{text}{v!r} {t}\n" for v, t in zip(values, times_ns, strict=True)]
-        placed.count += len(times_ns)
-        known.newest_ns, known.newest_value = times_ns[-1], values[-1]
-        if times_ns[0] < known.oldest_ns:
-            known.oldest_ns = times_ns[0]
-        if not known.is_unsaved:
-            known.is_unsaved = True
-            placed.touched.append(known)
-        minute = times_ns[-1] // MINUTE_NS
-        if times_ns[0] // MINUTE_NS != minute:
-            placed.minutes.update((known.id, t // MINUTE_NS) for t in times_ns)
-        elif minute != known.marked_minute:
-            placed.minutes.add((known.id, minute))
-        known.marked_minute = minute
+    def _place_new(self, placed: Placed, entry: Entry) -> None:
+        """Place readings that are newer than all of their series, as nearly all are: what each costs counts."""
+        by_id = self._registry.by_id
+        times_ns, values = entry.times_ns.tolist(), entry.values.tolist()
+        texts: list[str] = []
+        behind = 0
+        for series_id, count in zip(entry.series_ids, entry.counts, strict=True):
+            known = by_id[series_id]
+            texts += [known.text] * count
+            first, behind = behind, behind + count
+            newest_ns = times_ns[behind - 1]
+            if newest_ns >= known.marked_until_ns:
+                for time_ns in times_ns[first:behind]:
+                    if time_ns >= known.marked_until_ns:
+                        self._mark(placed, known, time_ns)
+            # As in _touch.
+            known.newest_ns, known.newest_value = newest_ns, values[behind - 1]
+            if times_ns[first] < known.oldest_ns:
+                known.oldest_ns = times_ns[first]
+            if not known.is_unsaved:
+                known.is_unsaved = True
+                placed.touched.append(known)
+        placed.lines += reading_lines(texts, values, times_ns)
+        placed.count += len(values)
 
-    def _place_singly(
-        self, placed: Placed, known: KnownSeries, times_ns: Iterable[int], values: Iterable[float]
-    ) -> None:
-        for time_ns, value in zip(times_ns, values, strict=True):
-            if known.oldest_ns <= time_ns <= known.newest_ns:
-                placed.between.append((known.series, time_ns, value))
-            else:
-                self._put(placed, known, time_ns, value)
+    def _place_any(self, placed: Placed, entry: Entry) -> None:
+        for series_id, first, behind in entry.groups():
+            known = self._registry.by_id[series_id]
+            for time_ns, value in zip(entry.times_ns[first:behind], entry.values[first:behind], strict=True):
+                if known.oldest_ns <= time_ns <= known.newest_ns:
+                    placed.between.append((known.series, time_ns, value))
+                else:
+                    self._put(placed, known, time_ns, value)
 
     def _put(self, placed: Placed, known: KnownSeries, time_ns: int, value: float) -> None:
         if time_ns > known.newest_ns:
-            known.newest_ns, known.newest_value = time_ns, value
-        known.oldest_ns = min(known.oldest_ns, time_ns)
+            self._touch(placed, known, time_ns, value, time_ns)
+        else:
+            self._touch(placed, known, known.newest_ns, known.newest_value, time_ns)
+        placed.minutes.add((known.id, time_ns // MINUTE_NS))
+        placed.lines += reading_lines([known.text], [value], [time_ns])
+        placed.count += 1
+
+    @staticmethod
+    def _touch(
+        placed: Placed, known: KnownSeries, newest_ns: int, newest_value: float, oldest_ns: int
+    ) -> None:
+        known.newest_ns, known.newest_value = newest_ns, newest_value
+        if oldest_ns < known.oldest_ns:
+            known.oldest_ns = oldest_ns
         if not known.is_unsaved:
             known.is_unsaved = True
             placed.touched.append(known)
-        placed.minutes.add((known.id, time_ns // MINUTE_NS))
-        placed.lines.append(f"{known.text}{value!r} {time_ns}\n")
-        placed.count += 1
+
+    @staticmethod
+    def _mark(placed: Placed, known: KnownSeries, time_ns: int) -> None:
+        minute = time_ns // MINUTE_NS
+        placed.minutes.add((known.id, minute))
+        known.marked_until_ns = (minute + 1) * MINUTE_NS
 
     def settle(self, placed: Placed) -> None:
         """Find times for the readings in between, once. Raises StoreUnavailable; then nothing has changed."""

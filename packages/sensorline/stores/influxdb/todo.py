@@ -7,7 +7,8 @@ the mark goes with the very point that brings the new rollup.
 import sqlite3
 from collections.abc import Iterable
 
-from sensorline.stores.influxdb.known import Registry
+from sensorline.stores.buckets import MINUTE_NS
+from sensorline.stores.influxdb.known import NEVER_NS, Registry
 from sensorline.stores.influxdb.local import LocalFile
 
 Window = tuple[int, int]
@@ -102,8 +103,8 @@ class Todo:
         self._told.difference_update(windows)
         for series_id, minute in windows:
             known = self._registry.by_id[series_id]
-            if known.marked_minute == minute:
-                known.marked_minute = None
+            if known.marked_until_ns == (minute + 1) * MINUTE_NS:
+                known.marked_until_ns = NEVER_NS
             hour = (series_id, minute // 60)
             mask = self._masks.get(hour, 0) & ~(1 << minute % 60)
             if mask:

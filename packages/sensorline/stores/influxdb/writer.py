@@ -39,7 +39,8 @@ class InfluxWriter:
             self._stored += len(item.entry.values) - item.undecided
             for series_id, first, behind in item.entry.groups():
                 known = self._registry.by_id[series_id]
-                known.committed_ns = max(known.committed_ns, *item.entry.times_ns[first:behind])
+                newest_ns = max(item.entry.times_ns[first:behind])
+                known.committed_ns = max(known.committed_ns, newest_ns) + item.undecided
         self._connection = Connection(settings)
         self._forwarder = Forwarder(
             self._file,
@@ -69,7 +70,7 @@ class InfluxWriter:
                 raise
 
     def _commit(self, batch: Batch, added: list[KnownSeries]) -> Committed:
-        entry, newest, undecided = self._entry(batch, added)
+        entry, undecided = self._entry(batch, added)
         changed = self._ledger.changed_facts(batch)
         is_entry = bool(len(entry.values) or entry.packet_ids or entry.begins_session)
         if not (is_entry or changed or batch.dead_letters):
@@ -90,8 +91,6 @@ class InfluxWriter:
             if batch.begins_session and self._ledger.has_old_receipts:
                 db.execute("DELETE FROM receipts")
         added.clear()
-        for known, time_ns in newest:
-            known.committed_ns = time_ns
         stored = len(entry.values) - undecided
         self._stored += stored
         self._ledger.wrote_facts(changed)
@@ -101,49 +100,46 @@ class InfluxWriter:
             self._outbox.wake()
         return Committed(stored, 0, 0, undecided)
 
-    def _entry(
-        self, batch: Batch, added: list[KnownSeries]
-    ) -> tuple[Entry, list[tuple[KnownSeries, int]], int]:
-        """Return a batch's readings grouped by series, the newest time of each, and how many are not newer than before."""
+    def _entry(self, batch: Batch, added: list[KnownSeries]) -> tuple[Entry, int]:
+        """Return a batch's readings grouped by series, and how many are undecided."""
         readings = batch.readings
         if not readings:
             empty = Entry(packet_ids=batch.packet_ids, digests=batch.digests)
             empty.begins_session = batch.begins_session
-            return empty, [], 0
+            return empty, 0
         self._check(readings)
-        ids = self._ids(readings.series, added)
+        all_known = self._known(readings.series, added)
+        ids = [known.id for known in all_known]
         # Sorting is stable: readings of a series stay in the order in which they came.
         order = sorted(range(len(ids)), key=ids.__getitem__)
-        times_ns = array("q", map(readings.time_ns.__getitem__, order))
-        values = array("d", map(readings.value.__getitem__, order))
         counts = Counter(ids)
         series_ids = sorted(counts)
-        newest: list[tuple[KnownSeries, int]] = []
-        undecided = first = 0
-        by_id = self._registry.by_id
-        for series_id in series_ids:
-            known = by_id[series_id]
-            newest_ns = known.committed_ns
-            behind = first + counts[series_id]
-            for time_ns in times_ns[first:behind]:
-                if time_ns > newest_ns:
-                    newest_ns = time_ns
-                else:
-                    undecided += 1
-            newest.append((known, newest_ns))
-            first = behind
-        if not self._forwarder.has_adopted:
-            undecided = len(ids)
         entry = Entry(
             series_ids,
             [counts[series_id] for series_id in series_ids],
-            times_ns,
-            values,
+            array("q", [readings.time_ns[i] for i in order]),
+            array("d", [readings.value[i] for i in order]),
             batch.packet_ids,
             batch.digests,
             batch.begins_session,
         )
-        return entry, newest, undecided
+        return entry, self._undecided(all_known, readings.time_ns)
+
+    def _undecided(self, all_known: list[KnownSeries], times_ns: list[int]) -> int:
+        """Return how many readings are not newer than all of their series before them, wherever those will be placed.
+
+        If the commit fails, what came of it is undecided when it comes again: that is never wrong.
+        """
+        undecided = 0
+        for known, time_ns in zip(all_known, times_ns, strict=True):
+            if time_ns > known.committed_ns:
+                known.committed_ns = time_ns
+            else:
+                undecided += 1
+                # It may get the nanosecond after the newest one.
+                known.committed_ns += 1
+        # Nobody has looked yet what the bucket holds.
+        return undecided if self._forwarder.has_adopted else len(times_ns)
 
     @staticmethod
     def _check(readings: Readings) -> None:
@@ -153,15 +149,15 @@ class InfluxWriter:
         series, _, value = next(reading for reading in readings if not math.isfinite(reading[2]))
         raise StoreUnavailable(f"cannot store {value} of {series}: it is not finite")
 
-    def _ids(self, all_series: list[Series], added: list[KnownSeries]) -> list[int]:
+    def _known(self, all_series: list[Series], added: list[KnownSeries]) -> list[KnownSeries]:
         known = self._registry.by_series
         try:
-            return [known[series].id for series in all_series]
+            return [known[series] for series in all_series]
         except KeyError:
             added += [
                 self._registry.add(series) for series in dict.fromkeys(all_series) if series not in known
             ]
-            return [known[series].id for series in all_series]
+            return [known[series] for series in all_series]
 
     def settled(self) -> Settled:
         """Return what has been decided since the last call."""
