@@ -81,7 +81,7 @@ class Outbox:
     def scan(self) -> Iterator[Item]:
         """Yield every entry that waits, at a start: it makes the counts right."""
         with self._file.reading() as db:
-            cursor = Cursor(db)
+            cursor = Cursor(db, thorough=True)
             for number, body in cursor.read():
                 item = _unpack(number, body)
                 self._note_receipts(item)
@@ -176,16 +176,23 @@ class Outbox:
             if self._cursor.number != after:
                 # Others were handed over in memory meanwhile.
                 self._cursor = Cursor(db, after)
-            for entry in self._cursor.read():
-                self._read.append(entry)
-                if entry.number == self._cursor.number:
-                    break
-        is_lost = not self._read and bool(self._cursor.missing)
-        self._tell_missing(self._cursor)
-        if is_lost:
+            self._fill()
+            if not self._read:
+                # There is one: its place, or that of one before it, cannot be read.
+                self._cursor = Cursor(db, after, thorough=True)
+                self._fill()
+        if not self._read:
+            log.error("journal_entries_damaged", entries=[(after + 1, self.newest)])
             with self.condition:
-                # Nothing that can be read comes after them.
-                self.delivered = max(self.delivered, self._cursor.number)
+                self.delivered = max(self.delivered, self.newest)
+
+    def _fill(self) -> None:
+        for entry in self._cursor.read():
+            self._read.append(entry)
+            if entry.number == self._cursor.number:
+                break
+        if self._read:
+            self._tell_missing(self._cursor)
 
     @staticmethod
     def _tell_missing(cursor: Cursor) -> None:
@@ -219,7 +226,7 @@ class Outbox:
         begins_session = False
         with self._file.reading() as db:
             keep_from = self._chunks[0][0] if self._chunks else self.newest + 1
-            for _, body in Cursor(db, keep_from - 1).read():
+            for _, body in Cursor(db, keep_from - 1, thorough=True).read():
                 entry = decode(body[_STAMP.size :])
                 if entry.begins_session:
                     out.clear()
