@@ -176,12 +176,13 @@ def test_the_journal_does_not_grow_while_influxdb_is_there(fake: FakeInflux, mak
     assert sizes[-1] == sizes[30], sizes
 
 
+@pytest.mark.parametrize("versions", [1, 2, 3])
 def test_the_parcel_of_an_earlier_version_is_delivered_and_its_receipts_are_known(
-    fake: FakeInflux, tmp_path: Path
+    fake: FakeInflux, tmp_path: Path, versions: int
 ) -> None:
     """A file of the version before the journal: one batch, encoded, whose delivery was not confirmed."""
     path = tmp_path / "store.influxdb.db"
-    db = schema.open_writer(path, MIGRATIONS[:1])
+    db = schema.open_writer(path, MIGRATIONS[:versions])
     db.execute("INSERT INTO series VALUES (1, 'desk', 'temperature', ?, ?, 2.0)", (T0_NS, T0_NS + 2))
     db.execute("INSERT INTO border VALUES ('adopted', 1)")
     db.execute(

@@ -28,6 +28,7 @@ from sensorline.stores.influxdb.local import LocalFile, Parcel
 from sensorline.stores.influxdb.outbox import Item, Outbox
 from sensorline.stores.influxdb.placing import Placed, Placing
 from sensorline.stores.influxdb.settings import Buckets
+from sensorline.stores.influxdb.succession import Succession
 from sensorline.stores.influxdb.todo import Todo
 from sensorline.stores.influxdb.upkeep import Upkeep
 
@@ -58,24 +59,18 @@ class Forwarder:
         registry: Registry,
         ledger: Ledger,
         outbox: Outbox,
+        succession: Succession,
         connection: Connection,
-        buckets: Buckets,
         store: StoreSettings,
     ) -> None:
         self._file = file
         self._registry = registry
         self._ledger = ledger
         self._outbox = outbox
+        self._succession = succession
         self._connection = connection
-        self._buckets = buckets
-        self._delivery = Delivery(connection, readings_bucket=buckets.raw)
-        self.todo = Todo(file, registry)
-        self._half_days = HalfDays(file, connection, self._delivery, buckets, registry.by_id)
-        self._upkeep = Upkeep(
-            file, connection, self._delivery, buckets, store, self.todo, self._half_days, registry.by_id
-        )
-        self._placing = Placing(registry, connection, buckets.raw)
-        self.has_adopted = local.ADOPTED in local.load_borders(file)
+        self._store = store
+        self._begin()
         self.settled = Settled()
         """What was decided about undecided readings, in all since the start."""
         pending = local.load_pending(file)
@@ -89,11 +84,30 @@ class Forwarder:
         self._saved_number = outbox.delivered
         self._saved_s = time.monotonic()
 
+    def _begin(self) -> None:
+        """Load what is known of the bucket that the local file is about."""
+        file, connection, by_id = self._file, self._connection, self._registry.by_id
+        self._buckets = buckets = Buckets(self._succession.bucket)
+        self._delivery = delivery = Delivery(connection, readings_bucket=buckets.raw)
+        self.todo = Todo(file, self._registry)
+        self._half_days = HalfDays(file, connection, delivery, buckets, by_id)
+        self._upkeep = Upkeep(
+            file, connection, delivery, buckets, self._store, self.todo, self._half_days, by_id
+        )
+        self._placing = Placing(self._registry, connection, buckets.raw)
+        self._has_adopted = local.ADOPTED in local.load_borders(file)
+
+    @property
+    def has_adopted(self) -> bool:
+        """True when the bucket for which commits are now was looked through, so that what is stored there is known."""
+        return self._has_adopted and not self._succession.is_pending
+
     @property
     def is_idle(self) -> bool:
         """True when InfluxDB has everything that was committed."""
-        is_empty = self._shipment is None and self._placed is None and not self._ledger.devices_to_tell
-        return is_empty and self._outbox.delivered >= self._outbox.newest
+        is_empty = self._shipment is None and self._placed is None and not self._ledger.has_devices_to_tell
+        is_there = self._outbox.delivered >= self._outbox.newest and not self._succession.is_pending
+        return is_empty and is_there
 
     @property
     def oldest_ms(self) -> int | None:
@@ -102,12 +116,12 @@ class Forwarder:
         return None if placed is None else placed.items[0].committed_ms
 
     def deliver(self) -> bool:
-        """Deliver what is next; False when there is nothing. Raises StoreUnavailable."""
+        """Deliver what is next, or turn to the next bucket; False when there is nothing to do. Raises StoreUnavailable."""
         if self._shipment is None:
             self._shipment = self._load()
         shipment = self._shipment
         if shipment is None:
-            return False
+            return self._turn()
         self._count(shipment)
         if shipment.is_to_be_saved:
             self._save(shipment.placed, shipment.parcels)
@@ -128,19 +142,29 @@ class Forwarder:
         self._shipment = self._placed = None
         return True
 
+    def _turn(self) -> bool:
+        if not self._succession.is_pending:
+            return False
+        self._save(None)
+        with self._file.lock:
+            self._succession.turn(self._registry)
+            self._begin()
+        return True
+
     def _load(self) -> _Shipment | None:
         """Return the next shipment: changed facts, and as many entries as fit into a request."""
-        if self._placed is None and self._outbox.newest > self._outbox.delivered:
-            if not self.has_adopted:
+        until = min(self._outbox.newest, self._succession.until)
+        if self._placed is None and until > self._outbox.delivered:
+            if not self._has_adopted:
                 waiting = self._outbox.readings
                 adopt(self._file, self._registry, self._connection, self._buckets, self._half_days, waiting)
-                self.has_adopted = True
+                self._has_adopted = True
             if items := self._gather():
                 self._placed = self._placing.place(items)
         placed = self._placed
         if placed is not None:
             self._placing.settle(placed)
-        devices = self._ledger.take_devices_to_tell()
+        devices = self._ledger.take_devices_to_tell(self._buckets.raw)
         state = [points.device_line(self._ledger.facts_of(device)) for device in sorted(devices)]
         if placed is None:
             return _Shipment([Parcel(self._buckets.state, b"".join(state))], None, devices) if state else None
@@ -156,7 +180,7 @@ class Forwarder:
             if item is None:
                 break
             count += len(item.entry.values)
-            if items and count > LINES_PER_REQUEST:
+            if item.number > self._succession.until or (items and count > LINES_PER_REQUEST):
                 self._next = item
                 break
             items.append(item)
@@ -223,7 +247,7 @@ class Forwarder:
                     self.todo.save(db)
                     self._half_days.save(db)
                     self._ledger.count(db, self._uncounted - len(letters))
-                    self._ledger.told(db, self._told)
+                    self._ledger.told(db, self._buckets.raw, self._told)
                     if letters:
                         self._ledger.write_dead_letters(db, letters)
                     local.save_pending(db, pending)

@@ -18,11 +18,13 @@ NO_OLDEST_NS = 2**63 - 1
 class KnownSeries:
     """What is known of a series. `oldest_ns` … `newest_ns` is the span outside of which no reading was ever placed.
 
-    `committed_ns` is at least the newest time at which its committed readings are or will be placed. `text` begins each of its lines.
+    `committed_ns` is at least the newest time at which its committed readings are or will be placed; `committed_number` is the newest
+    entry with some of them, as far as that matters to a change of bucket. `text` begins each of its lines.
     """
 
     __slots__ = (
         "committed_ns",
+        "committed_number",
         "id",
         "is_unsaved",
         "key",
@@ -51,6 +53,13 @@ class KnownSeries:
         self.newest_value = newest_value
         self.marked_until_ns = NEVER_NS
         """The end of the newest reading's minute, if that is on the list of what is to be rolled up."""
+        self.is_unsaved = False
+        self.committed_number = 0
+
+    def forget(self) -> None:
+        """Be a series without readings, but for those that are committed and not placed yet."""
+        self.oldest_ns, self.newest_ns, self.newest_value = NO_OLDEST_NS, NEVER_NS, 0.0
+        self.marked_until_ns = NEVER_NS
         self.is_unsaved = False
 
 

@@ -15,14 +15,15 @@ _RECEIPT_BYTES = 10
 class Ledger:
     """What is known of devices; what was rejected; how many."""
 
-    def __init__(self, file: LocalFile) -> None:
+    def __init__(self, file: LocalFile, bucket: str) -> None:
+        """From now on, what is said of devices is to be told to `bucket`."""
         self._file = file
+        self._bucket = bucket
         self._facts: dict[str, DeviceFacts] = {
             name: msgspec.msgpack.decode(facts, type=DeviceFacts)
             for name, facts in file.rows("SELECT name, facts FROM device")
         }
-        self.devices_to_tell: set[str] = {name for (name,) in file.rows("SELECT name FROM device_to_tell")}
-        """Devices of which InfluxDB does not have the newest facts."""
+        self._to_tell: set[tuple[str, str]] = set(file.rows("SELECT bucket, name FROM device_to_tell"))
         self.has_old_receipts = bool(file.rows("SELECT 1 FROM receipts LIMIT 1"))
 
     def facts_of(self, device: str) -> DeviceFacts:
@@ -46,17 +47,26 @@ class Ledger:
             "INSERT INTO device VALUES (?, NULL, ?) ON CONFLICT (name) DO UPDATE SET facts = excluded.facts",
             [(name, msgspec.msgpack.encode(facts)) for name, facts in changed.items()],
         )
-        db.executemany("INSERT OR IGNORE INTO device_to_tell VALUES (?)", [(device,) for device in changed])
+        db.executemany(
+            "INSERT OR IGNORE INTO device_to_tell VALUES (?, ?)",
+            [(self._bucket, device) for device in changed],
+        )
 
     def wrote_facts(self, changed: dict[str, DeviceFacts]) -> None:
         """The transaction has succeeded. To be called before the file's lock is given up."""
         self._facts.update(changed)
-        self.devices_to_tell |= changed.keys()
+        self._to_tell.update((self._bucket, device) for device in changed)
 
-    def take_devices_to_tell(self) -> set[str]:
-        """Return the devices to tell of; they are no longer in the list, but stay in the table until `told`."""
+    @property
+    def has_devices_to_tell(self) -> bool:
+        """True when InfluxDB does not have the newest facts of a device."""
+        return bool(self._to_tell)
+
+    def take_devices_to_tell(self, bucket: str) -> set[str]:
+        """Return the devices of which a bucket is to be told; they are no longer in the list, but in the table until `told`."""
         with self._file.lock:
-            taken, self.devices_to_tell = self.devices_to_tell, set()
+            taken = {device for where, device in self._to_tell if where == bucket}
+            self._to_tell.difference_update([(bucket, device) for device in taken])
         return taken
 
     @staticmethod
@@ -73,12 +83,10 @@ class Ledger:
         """Count readings."""
         db.execute("UPDATE counter SET n = n + ? WHERE name = 'readings'", (stored,))
 
-    def told(self, db: sqlite3.Connection, devices: Iterable[str]) -> None:
-        """InfluxDB has the devices' facts, but for those that have changed since."""
-        db.executemany(
-            "DELETE FROM device_to_tell WHERE name = ?",
-            [(device,) for device in devices if device not in self.devices_to_tell],
-        )
+    def told(self, db: sqlite3.Connection, bucket: str, devices: Iterable[str]) -> None:
+        """A bucket has the devices' facts, but for those that have changed since."""
+        told = {(bucket, device) for device in devices} - self._to_tell
+        db.executemany("DELETE FROM device_to_tell WHERE bucket = ? AND name = ?", sorted(told))
 
     def old_receipts(self) -> list[Receipt]:
         """Return the receipts that a version without a journal has left, oldest first."""
@@ -88,7 +96,3 @@ class Ledger:
                 packet_id = int.from_bytes(packed[i : i + 2], "big")
                 out.append(Receipt(packet_id, int.from_bytes(packed[i + 2 : i + _RECEIPT_BYTES], "big")))
         return out
-
-    def counts(self) -> dict[str, int]:
-        """Return the counters: `readings` and `dead_letters` since the file was made, `delivered` entries of the journal."""
-        return dict(self._file.rows("SELECT name, n FROM counter"))

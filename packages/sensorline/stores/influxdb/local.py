@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sensorline.errors import StoreUnavailable
 from sensorline.stores import journal
-from sensorline.stores.influxdb.known import KnownSeries
+from sensorline.stores.influxdb.known import NEVER_NS, NO_OLDEST_NS, KnownSeries
 from sensorline.stores.sqlite import schema
 
 _V1 = """
@@ -86,8 +86,14 @@ INSERT INTO series_to_fill SELECT id FROM series;
 _V4 = (
     """
 CREATE TABLE device_to_tell (
-    name TEXT PRIMARY KEY
+    bucket TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (bucket, name)
 ) WITHOUT ROWID;
+CREATE TABLE bucket_change (
+    after INTEGER PRIMARY KEY,
+    name TEXT NOT NULL
+);
 INSERT INTO counter VALUES ('delivered', 0);
 """
     + journal.TABLES
@@ -198,3 +204,26 @@ def load_borders(file: LocalFile) -> dict[str, int]:
 def save_borders(db: sqlite3.Connection, borders: dict[str, int]) -> None:
     """Write them."""
     db.executemany("INSERT OR REPLACE INTO border VALUES (?, ?)", borders.items())
+
+
+def load_counts(file: LocalFile) -> dict[str, int]:
+    """Return the counters: `readings` and `dead_letters` since the file was made, `delivered` entries of the journal."""
+    return dict(file.rows("SELECT name, n FROM counter"))
+
+
+def bucket_of(db: sqlite3.Connection, configured: str) -> str:
+    """Return the bucket that this file is about; one that was about none is about `configured` from now on."""
+    row = db.execute("SELECT name FROM bucket").fetchone()
+    if row is None:
+        db.execute("INSERT INTO bucket VALUES (?)", (configured,))
+        return configured
+    return str(row[0])
+
+
+def change_bucket(db: sqlite3.Connection, bucket: str, gone: Iterable[int]) -> None:
+    """Be about another bucket, of which nothing is known yet, without the series that are gone; the ledger stays."""
+    for table in ("pending", "dirty_minute", "dirty_half_day", "series_to_fill", "border"):
+        db.execute(f"DELETE FROM {table}")
+    db.executemany("DELETE FROM series WHERE id = ?", [(series_id,) for series_id in gone])
+    db.execute("UPDATE series SET oldest_ns = ?, newest_ns = ?, newest_value = 0", (NO_OLDEST_NS, NEVER_NS))
+    db.execute("UPDATE bucket SET name = ?", (bucket,))

@@ -21,7 +21,8 @@ from sensorline.stores.influxdb.known import KnownSeries, Registry
 from sensorline.stores.influxdb.ledger import Ledger
 from sensorline.stores.influxdb.local import LocalFile
 from sensorline.stores.influxdb.outbox import Outbox, pack
-from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
+from sensorline.stores.influxdb.settings import InfluxSettings
+from sensorline.stores.influxdb.succession import Succession
 from sensorline.stores.journal import Entry
 
 
@@ -31,8 +32,7 @@ class InfluxWriter:
     def __init__(self, settings: InfluxSettings, store: StoreSettings) -> None:
         self._file = LocalFile(local.path_beside(store.path))
         self._registry = Registry(self._file.rows("SELECT * FROM series"))
-        self._ledger = Ledger(self._file)
-        counts = self._ledger.counts()
+        counts = local.load_counts(self._file)
         self._outbox = Outbox(self._file, counts["delivered"], int(store.journal_max_mb * 10**6))
         self._stored = counts["readings"]
         for item in self._outbox.scan():
@@ -41,14 +41,22 @@ class InfluxWriter:
                 known = self._registry.by_id[series_id]
                 newest_ns = max(item.entry.times_ns[first:behind])
                 known.committed_ns = max(known.committed_ns, newest_ns) + item.undecided
+                known.committed_number = item.number
+        self._succession = Succession(self._file, settings.bucket, self._outbox.newest)
+        self._ledger = Ledger(self._file, settings.bucket)
+        pending = local.load_pending(self._file)
+        self._succession.tell(
+            self._outbox.readings
+            + sum(lines.count(b"\n") for bucket, lines in pending if bucket == self._succession.bucket)
+        )
         self._connection = Connection(settings)
         self._forwarder = Forwarder(
             self._file,
             self._registry,
             self._ledger,
             self._outbox,
+            self._succession,
             self._connection,
-            Buckets(settings.bucket),
             store,
         )
         self._forwarding = Forwarding(self._forwarder, self._outbox)
@@ -91,6 +99,9 @@ class InfluxWriter:
             if batch.begins_session and self._ledger.has_old_receipts:
                 db.execute("DELETE FROM receipts")
         added.clear()
+        if self._succession.is_pending:
+            for series_id in entry.series_ids:
+                self._registry.by_id[series_id].committed_number = number
         stored = len(entry.values) - undecided
         self._stored += stored
         self._ledger.wrote_facts(changed)
@@ -183,7 +194,8 @@ class InfluxWriter:
 
     def series(self) -> Collection[Series]:
         """Return every series that has ever had a reading."""
-        return self._registry.by_series.keys()
+        with self._file.lock:
+            return list(self._registry.by_series)
 
     def maintain(self, now_ns: int) -> bool:
         """Let the forwarder do what upkeep there is; it never keeps the caller waiting."""
@@ -207,7 +219,7 @@ class InfluxWriter:
         """Return counts for people."""
         settled = self._forwarder.settled
         readings = self._stored + settled.stored - settled.refused
-        return WriterState(readings, self._ledger.counts()["dead_letters"], self.waiting_windows)
+        return WriterState(readings, local.load_counts(self._file)["dead_letters"], self.waiting_windows)
 
     def close(self) -> None:
         """Stop delivering, note how far it has come, and close the file and the connections."""
