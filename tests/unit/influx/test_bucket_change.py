@@ -1,5 +1,7 @@
 """INFLUXDB_V2_BUCKET is changed: what waits goes where it was meant to go, and the new bucket is met without prejudice."""
 
+import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -219,3 +221,42 @@ def test_what_an_earlier_version_left_pending_goes_to_its_bucket(
     writer.close()
     assert kept(fake, "old") == {line(0), line(1)}
     assert kept(fake, "new") == {line(2)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_reading_is_in_the_bucket_for_which_it_was_committed_whatever_happens(
+    fake: FakeInflux, tmp_path: Path, seed: int
+) -> None:
+    """Bucket after bucket, and back; some of them refuse for a while; stops in order, and kills."""
+    rng = random.Random(seed)
+    meant: dict[str, set[bytes]] = {name: set() for name in ("a", "b", "c")}
+    broken: set[str] = set()
+    fake.behaviour = lambda write: NO if write.bucket[0] in broken and rng.random() < 0.9 else OK
+    folder, number = tmp_path, 0
+    for life in range(12):
+        broken = set(rng.sample("abc", rng.choice([0, 1, 2])))
+        bucket = rng.choice("abc")
+        writer = writer_of(fake, folder, bucket)
+        for _ in range(rng.randrange(4)):
+            numbers = [number * 2, number * 2 + 1][: rng.choice([1, 2])]
+            number += 1
+            writer.commit(batch(*numbers))
+            meant[bucket] |= {line(i) for i in numbers}
+        if rng.random() < 0.3:
+            broken = set()
+            writer.drain(DEADLINE_S)
+        if rng.random() < 0.5:
+            after = folder / f"{life}"
+            after.mkdir()
+            with writer._file.lock:
+                for path in folder.glob("store.influxdb.db*"):
+                    shutil.copy(path, after)
+            folder = after
+        writer.close()
+    broken = set()
+    writer = writer_of(fake, folder, "a")
+    writer.drain(DEADLINE_S)
+    assert {name: kept(fake, name) for name in meant} == meant
+    assert writer.state().readings == sum(map(len, meant.values()))
+    assert writer.backlog().readings == 0
+    writer.close()
