@@ -75,6 +75,9 @@ class Ingest:
         )
         # Asked when it is read: a commit that hangs must not hide how many wait behind it.
         self._metrics.waiting.set_function(lambda: self._link.waiting_count)
+        self._metrics.undelivered.set_function(lambda: self._writer.backlog().readings)
+        self._metrics.undelivered_seconds.set_function(lambda: self._writer.backlog().oldest_s)
+        self._metrics.journal_fullness.set_function(lambda: self._writer.backlog().fullness)
         self._announcer = Announcer(self._link, self._instance)
         self._watchdog = Watchdog(self._link.check_alive)
         self._health = HealthServer(
@@ -177,9 +180,6 @@ class Ingest:
         metrics.dropped_qos0.set(self._link.dropped_qos0)
         metrics.dirty_windows.set(self._writer.waiting_windows)
         backlog = self._writer.backlog()
-        metrics.undelivered.set(backlog.readings)
-        metrics.undelivered_seconds.set(backlog.oldest_s)
-        metrics.journal_fullness.set(backlog.fullness)
         self._pipeline.settle()
         totals = msgspec.structs.asdict(self._pipeline.totals)
         facts = {
