@@ -64,9 +64,14 @@ def ours(folder: Path) -> tuple[float, float, float]:
 
 def stored(health: int) -> float:
     """Return how many readings ingest says it stored."""
+    return metric(health, "sensorline_ingest_readings_stored_total")
+
+
+def metric(health: int, name: str) -> float:
+    """Return a metric of ingest, 0 while there is none."""
     with urllib.request.urlopen(f"http://127.0.0.1:{health}/metrics", timeout=5) as reply:
         for line in reply.read().decode().splitlines():
-            if line.startswith("sensorline_ingest_readings_stored_total"):
+            if line.startswith(f"{name} "):
                 return float(line.split()[1])
     return 0.0
 

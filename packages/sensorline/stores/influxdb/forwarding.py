@@ -17,7 +17,9 @@ RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
 IDLE_S = 1.0
 STOP_S = 3.0
 UPKEEP_INTERVAL_S = 5.0
-"""Between two rounds of upkeep; within one there is no pause but for deliveries."""
+"""Between two rounds of upkeep."""
+UPKEEP_REST = 4
+"""While readings wait, a step of upkeep is followed by so many times its length without one: rollups can wait longer."""
 
 
 class Forwarding:
@@ -116,7 +118,12 @@ class Forwarding:
         wanted_ns = self._upkeep_now_ns
         if wanted_ns is not None and time.monotonic() >= self._upkeep_due_s:
             worked = True
-            if not self._forwarder.upkeep(wanted_ns):
+            begun_s = time.monotonic()
+            if self._forwarder.upkeep(wanted_ns):
+                ended_s = time.monotonic()
+                rest = 0.0 if self._forwarder.is_idle else UPKEEP_REST
+                self._upkeep_due_s = ended_s + rest * (ended_s - begun_s)
+            else:
                 self._upkeep_now_ns = None
                 self._upkeep_due_s = time.monotonic() + UPKEEP_INTERVAL_S
         return worked

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 _STAMP = struct.Struct("<QI")
 """Before an entry's body: when it was committed, in epoch milliseconds, and how many of its readings were left undecided."""
 
-FRESH_ENTRIES, FRESH_READINGS = 64, 50_000
+FRESH_ENTRIES, FRESH_READINGS = 64, 20_000
 """What is handed over in memory at most. Beyond it the forwarder reads the journal."""
 
 RECEIPTS_PER_CHUNK = 1_024
@@ -110,17 +110,17 @@ class Outbox:
     def check_room(self, size: int) -> None:
         """Raise StoreUnavailable if the journal has no room for a body of a size; tell people before that happens."""
         share = (self.bytes + size) / self._max_bytes
-        if share >= 1 and self.bytes:
-            raise StoreUnavailable(
-                f"{self.readings:,} readings wait for InfluxDB, and the journal {self._file.path} is full"
-                " (STORE_JOURNAL_MAX_MB)"
-            )
         if self._is_alarmed != (share >= (ALARM_OVER if self._is_alarmed else ALARM)):
             self._is_alarmed = not self._is_alarmed
             if self._is_alarmed:
                 log.error("journal_nearly_full", readings=self.readings, share=round(share, 2))
             else:
                 log.info("journal_has_room_again", readings=self.readings)
+        if share >= 1 and self.bytes:
+            raise StoreUnavailable(
+                f"{self.readings:,} readings wait for InfluxDB, and the journal {self._file.path} is full"
+                " (STORE_JOURNAL_MAX_MB)"
+            )
 
     @property
     def fullness(self) -> float:
