@@ -84,7 +84,7 @@ def test_a_full_journal_leaves_the_rest_to_the_broker(
     influxd.start()
     settings = influxd.server.make_buckets()
     device, begin_ms, total = unique("full"), int(time.time() * 1000) - 2 * 3600_000, 4_000
-    ingest = make_ingest(proxy, STORE_JOURNAL_MAX_MB=0.03, **environment(settings)).start_ready()
+    ingest = make_ingest(proxy, STORE_JOURNAL_MAX_MB=0.012, **environment(settings)).start_ready()
     with Client(mosquitto.port) as client:
         client.publish(f"sensors/{device}/m", json.dumps({"value": 0.5, "ts": begin_ms}))
         wait_until(lambda: count(settings) == 1, 15, "the first reading in InfluxDB")
