@@ -12,6 +12,7 @@ from tests.support.brokers import Broker
 from tests.support.ports import free_port
 from tests.support.processes import SENSORLINE, Process, Processes, run_sensorline
 from tests.support.production import FILES, ProductionMosquitto, User
+from tests.support.publishers import Client
 from tests.support.services import Ingest, http_get
 from tests.support.waiting import stays_true, wait_until
 
@@ -219,6 +220,10 @@ def test_on_a_broker_that_leaves_client_ids_alone_a_user_name_changes_nothing_bu
     for ingest in (first, second):
         processes.add(ingest)
     first.start_ready()
+    with Client(mosquitto.port, filters=["sensorline/ingest/$status"]) as client:
+        wait_until(
+            lambda: client.json_of("sensorline/ingest/$status"), 10, "the first ingest's word of itself"
+        )
     second.start()
     assert second.wait(25) == 1
     assert "the broker session 'sensorline-ingest' is held by another ingest: pid" in second.output()
