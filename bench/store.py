@@ -74,7 +74,7 @@ class Run:
     """What committing some batches, with a step of upkeep after each, cost."""
 
     def __init__(self, store: Path, series: int, seconds: int, each: int) -> None:
-        writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]
+        writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]  # one dict of settings of several types
         self.readings, self.cpu_s, self.wall_s = 0, 0.0, 0.0
         self.commits_ms: list[float] = []
         self.steps_ms: list[float] = []
@@ -166,7 +166,7 @@ def fill(store: Path) -> Series:
     series = Series("bench0", "m0")
     now_ns = time.time_ns()
     today = now_ns // DAY_NS
-    writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]
+    writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]  # one dict of settings of several types
     first_ns = (today - RAW_DAYS) * DAY_NS
     for end_ns, batch in batches(1, (now_ns - first_ns) // SECOND_NS // 3_000 * 3_000, 3_000, first_ns):
         writer.commit(batch)
@@ -174,7 +174,7 @@ def fill(store: Path) -> Series:
             pass
     writer.close()
     # The years before, as retention leaves them: their single readings are gone.
-    writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]
+    writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]  # one dict of settings of several types
     db = writer._db
     for day in range(today - ROLLUP_DAYS, today - RAW_DAYS):
         minutes = Rollups()
@@ -196,7 +196,7 @@ def fill(store: Path) -> Series:
 
 def write(store: Path, rate: int) -> None:
     """Commit `rate` readings a second, ten commits of them, until killed."""
-    writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]
+    writer = SqliteWriter(StoreSettings(path=store, **SETTINGS))  # type: ignore[arg-type]  # one dict of settings of several types
     now_ns = time.time_ns() // SECOND_NS * SECOND_NS
     due_s = time.monotonic()
     print("ready", flush=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 from sensorline.mqtt import packets
 from sensorline.mqtt.arrivals import RawMessage
-from sensorline.mqtt.library import CallbackAPIVersion, MQTTErrorCode
-from sensorline.mqtt.library import client as paho
+from sensorline.mqtt.paho import CallbackAPIVersion, MQTTErrorCode
+from sensorline.mqtt.paho import client as paho
 
 READ_BYTES = 1 << 20
 BUSY_PER_S = 4_000

@@ -12,7 +12,7 @@ import structlog
 from sensorline import topics
 from sensorline.mqtt.arrivals import ArrivalQueue, Arrivals, RawMessage
 from sensorline.mqtt.bulk import BulkClient
-from sensorline.mqtt.library import ConnectFlags, DisconnectFlags, MQTTMessage, ReasonCode
+from sensorline.mqtt.paho import ConnectFlags, DisconnectFlags, MQTTMessage, ReasonCode
 from sensorline.settings import MqttSettings
 
 log = structlog.get_logger()
