@@ -211,6 +211,20 @@ def test_the_parcel_of_an_earlier_version_is_delivered_and_its_receipts_are_know
     writer.close()
 
 
+def test_a_name_that_influxdb_cannot_hold_leaves_nothing_of_its_batch(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    good = Reading(Series("new", "t"), T0_NS, 1.0)
+    writer = make_writer()
+    with pytest.raises(StoreUnavailable, match="cannot store the name"):
+        writer.commit(Batch.of([good, Reading(Series("new", "a\nb"), T0_NS, 1.0)]))
+    assert list(writer.series()) == []
+    writer.commit(Batch.of([good]))
+    writer = make_writer()
+    writer.drain(DEADLINE_S)
+    assert list(fake.raw()) == [b"t,device=new value=1.0 %d" % T0_NS]
+
+
 def test_facts_that_were_not_delivered_are_after_a_restart(fake: FakeInflux, make_writer: MakeWriter) -> None:
     away(fake)
     make_writer().commit(Batch.of(facts=[DeviceFacts("desk", name="Desk")]))

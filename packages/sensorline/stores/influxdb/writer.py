@@ -165,9 +165,9 @@ class InfluxWriter:
         try:
             return [known[series] for series in all_series]
         except KeyError:
-            added += [
-                self._registry.add(series) for series in dict.fromkeys(all_series) if series not in known
-            ]
+            new = [series for series in dict.fromkeys(all_series) if series not in known]
+            # One by one: when a name is refused, those before it are to be forgotten.
+            added.extend(self._registry.add(series) for series in new)
             return [known[series] for series in all_series]
 
     def settled(self) -> Settled:
