@@ -34,22 +34,21 @@ def stretches(windows: set[int], width_ns: int) -> list[tuple[int, int]]:
 
 def added(rows: list[Row], width_ns: int) -> list[Row]:
     """Return rows added up into buckets of a width, in order."""
-    buckets: dict[int, Row] = {}
+    buckets: dict[int, list[Any]] = {}
     for start, low, total, high, n in rows:
         bucket = start // width_ns * width_ns
-        if math.isnan(total):
-            total = 0.0
         there = buckets.get(bucket)
         if there is None:
-            buckets[bucket] = (bucket, low, total, high, n)
-        else:
-            _, low_, total_, high_, n_ = there
-            total += total_
-            buckets[bucket] = (
-                bucket,
-                min(low, low_),
-                0.0 if math.isnan(total) else total,
-                max(high, high_),
-                n + n_,
-            )
-    return [buckets[start] for start in sorted(buckets)]
+            buckets[bucket] = [bucket, low, total, high, n]
+            continue
+        if low < there[1]:
+            there[1] = low
+        there[2] += total
+        if high > there[3]:
+            there[3] = high
+        there[4] += n
+    return [
+        # Of an infinite sum and its opposite nothing is known; a reader keeps the mean between min and max.
+        (start, low, 0.0 if math.isnan(total) else total, high, n)
+        for start, low, total, high, n in sorted(buckets.values())
+    ]
