@@ -1,5 +1,6 @@
 """Which broker `sensorline up` uses: the one that is named, a private Mosquitto, or amqtt."""
 
+import math
 import os
 import shutil
 import sys
@@ -91,6 +92,6 @@ def own_broker(kind: str, port: int, folder: Path) -> Service:
         argv,
         env=dict(os.environ),
         ready=Check(HOST, port),
-        holds_back=True,
+        holds_back_s=math.inf,
         stop_within_s=_STOP_WITHIN_S,
     )

@@ -16,6 +16,10 @@ _NODE_STOP_S = 2.0
 _WEB_STOP_S = 2.0
 _INGEST_STOP_S = 4.0
 
+# What is published before ingest has ever subscribed, a broker throws away: the node would notice half a minute later.
+# With a store that is away the node begins all the same; its outbox keeps what it measures.
+_BEFORE_NODE_S = 5.0
+
 _MODEL = Path("/proc/device-tree/model")
 
 
@@ -117,8 +121,15 @@ def make_plan(wishes: Wishes, say: Callable[[str], None]) -> Plan:
     ingest_ready = Check(reachable(wishes.ingest_host), ingest_port, "/readyz")
     web_ready = Check(reachable(wishes.web_host), web_port, "/healthz")
     services += [
-        Service("ingest", _cli("ingest"), env, ready=ingest_ready, stop_within_s=_INGEST_STOP_S),
         Service("web", _cli("web"), env, ready=web_ready, stop_within_s=_WEB_STOP_S),
+        Service(
+            "ingest",
+            _cli("ingest"),
+            env,
+            ready=ingest_ready,
+            holds_back_s=_BEFORE_NODE_S,
+            stop_within_s=_INGEST_STOP_S,
+        ),
         Service("node", _cli("node"), env, stop_within_s=_NODE_STOP_S),
     ]
     dashboard_url = f"http://{_in_url(reachable(wishes.web_host))}:{web_port}"

@@ -51,7 +51,7 @@ class Service:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Check | None = None
-    holds_back: bool = False
-    """Services after this one start only when it is ready."""
+    holds_back_s: float = 0.0
+    """Services after this one start when it is ready, or after this many seconds at the latest."""
     stop_within_s: float = 2.0
     """After SIGTERM and this many seconds it is killed."""

@@ -78,8 +78,8 @@ class Supervisor:
             for kept in self._kept:
                 await self._spawn(kept)
                 ready = waits.create_task(self._until_ready(kept.service))
-                if kept.service.holds_back:
-                    await ready
+                if kept.service.holds_back_s:
+                    await asyncio.wait([ready], timeout=kept.service.holds_back_s)
         self._announced = True
         self._announce()
 

@@ -1,3 +1,4 @@
+import math
 import os
 import socket
 from pathlib import Path
@@ -69,10 +70,13 @@ def test_a_moved_port_is_said_once_and_used_by_everybody(tmp_path: Path, busy_po
 
 def test_services_start_behind_the_broker_and_get_its_url(tmp_path: Path) -> None:
     plan = make_plan(_wishes(tmp_path), pytest.fail)
-    assert [service.name for service in plan.services] == ["broker", "ingest", "web", "node"]
-    assert plan.services[0].holds_back
+    assert [service.name for service in plan.services] == ["broker", "web", "ingest", "node"]
+    assert plan.services[0].holds_back_s == math.inf
+    assert 0 < plan.services[2].holds_back_s < 10, (
+        "the node waits for the one who subscribes, but not for ever"
+    )
     assert {service.env["MQTT_URL"] for service in plan.services[1:]} == {plan.broker_url}
-    assert plan.services[1].env["STORE_PATH"] == str(tmp_path / "sensorline.db")
+    assert plan.services[2].env["STORE_PATH"] == str(tmp_path / "sensorline.db")
     assert sum(service.stop_within_s for service in plan.services) < 10
 
 
@@ -80,7 +84,7 @@ def test_with_mqtt_url_no_broker_is_started_and_the_password_is_not_shown(tmp_pa
     mqtt = MqttSettings(url="mqtts://me:secret@broker.example:8884")
     assert broker_is_given(mqtt)
     plan = make_plan(_wishes(tmp_path, mqtt=mqtt), pytest.fail)
-    assert [service.name for service in plan.services] == ["ingest", "web", "node"]
+    assert [service.name for service in plan.services] == ["web", "ingest", "node"]
     assert plan.broker_url == "mqtts://broker.example:8884"
     assert "MQTT_URL" not in plan.services[0].env, "the user's own setting reaches the services as it is"
 

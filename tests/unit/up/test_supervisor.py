@@ -1,5 +1,6 @@
 """The supervisor, seen from outside, with stand-in services."""
 
+import math
 import os
 import signal
 import socket
@@ -154,11 +155,25 @@ print("listening")
 server = socket.create_server(("127.0.0.1", {port}))
 time.sleep(60)
 """
-    up = supervise(("broker", listens, {"port": port, "holds_back": True}), ("web", LIVES, {}))
+    up = supervise(("broker", listens, {"port": port, "holds_back_s": math.inf}), ("web", LIVES, {}))
     up.until("all ready")
     up.stop()
     order = [line for line in up.lines if "listening" in line or "alive" in line]
     assert order[0] == "broker | listening"
+
+
+def test_a_service_that_does_not_get_ready_holds_the_next_back_for_its_time_only(
+    supervise: Supervise,
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: nothing answers there
+        up = supervise(
+            ("ingest", "print('waits')\n" + LIVES, {"port": unused.getsockname()[1], "holds_back_s": 0.5}),
+            ("node", LIVES, {}),
+        )
+        up.until("node   | alive")
+        up.stop()
+    assert "all ready" not in up.lines
 
 
 def test_a_service_that_does_not_get_ready_is_named_once(supervise: Supervise) -> None:
