@@ -23,6 +23,9 @@ BUSY_WAIT_S = 0.002
 _RATE_OVER_S = 0.01
 GATHER_STEP_S = 0.04
 """How long the socket is not looked at while messages gather: received times of a trickle are right to half of it."""
+LEAD_S = 0.01
+"""What comes so soon after the first message that follows a pause belongs to it: a node's sensors, read and published one after
+the other. Whoever waits for one of them waits for all, so none is kept back."""
 GATHER_MOST = 64
 GATHER_ENOUGH = 8
 """A read that gives so many messages is a burst and does not wait. Nor does a trickle of which so many have come and nothing
@@ -63,7 +66,7 @@ class BulkClient(paho.Client):
     does. `on_messages` runs in the network thread and must be quick.
 
     What comes within `gather_s` of the last delivery waits for the rest of that time, so that messages of a trickle come
-    together; the first one after a pause is delivered at once, and a burst as fast as ever.
+    together; the first one after a pause and what is close behind it are delivered at once, and a burst as fast as ever.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class BulkClient(paho.Client):
         self._on_messages = on_messages
         self._reads_in_bulk = in_bulk
         self.gather_s = gather_s
-        self._delivered_s = float("-inf")
+        self._delivered_s = self._led_s = float("-inf")
         self._read_into = memoryview(bytearray(READ_BYTES if in_bulk else 0))
         self._forget_unread()
 
@@ -102,7 +105,10 @@ class BulkClient(paho.Client):
         messages: list[RawMessage] = []
         rc = self._receive(messages)
         if messages and self.gather_s:
-            if not rc and len(messages) < GATHER_ENOUGH:
+            now_s = time.monotonic()
+            if now_s - self._delivered_s >= self.gather_s:
+                self._led_s = now_s
+            elif not rc and now_s - self._led_s >= LEAD_S and len(messages) < GATHER_ENOUGH:
                 rc = self._gather(messages)
             self._delivered_s = time.monotonic()
         if messages:
