@@ -68,15 +68,15 @@ def started(
 
 
 @contextmanager
-def mosquitto(folder: Path, in_flight: int = 10_000) -> Iterator[int]:
-    """Run a private Mosquitto with windows and queues as ingest wants them; yields its port."""
+def mosquitto(folder: Path) -> Iterator[int]:
+    """Run a private Mosquitto with the window of mosquitto/mosquitto.conf and a queue for millions; yields its port."""
     binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     if not Path(binary).exists():
         raise SystemExit("bench: Mosquitto is not installed (apt-get install mosquitto)")
     port = free_port()
     config = folder / "mosquitto.conf"
     config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_inflight_messages {in_flight}\n"
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_inflight_messages 2000\n"
         "max_queued_messages 2000000\nset_tcp_nodelay true\nlog_type error\n"
     )
     with started([binary, "-c", str(config)], folder / "mosquitto.log"):

@@ -31,7 +31,7 @@ class IngestSettings(Settings):
     qos: int = Field(
         1, ge=0, le=1, description="quality of service to subscribe with; 0 gives up all guarantees"
     )
-    batch_max: int = Field(5_000, ge=1, le=50_000, description="most messages committed together")
+    batch_max: int = Field(1_000, ge=1, le=50_000, description="most messages committed together")
     linger_ms: float = Field(
         5.0,
         ge=0,
