@@ -10,7 +10,7 @@ import { copyColumns, insertPoint, lowerBound } from "./columns.js";
 export const TWIN_WINDOW_MS = 1_500;
 
 /** Within this distance of where a source begins or ends, a twin may be missing (ms). */
-const EDGE_MS = 250;
+const EDGE_MS = 350;
 
 /** Source times are nanoseconds sent as milliseconds with decimals; closer than this is the same nanosecond. */
 export const SAME_MS = 0.000_5;
