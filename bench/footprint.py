@@ -93,7 +93,9 @@ def _live(folder: Path, env: dict[str, str], port: int, node_port: int) -> list[
     rows = [
         _cpu_row(f"ingest: processor at {RATE} readings/s", unwatched, "ingest"),
         _cpu_row(f"web: processor at {RATE} readings/s, nobody watches", unwatched, "web"),
-        _cpu_row(f"web: the same, one page watches all ({frames:.0f} frames/s)", watched, "web"),
+        _cpu_row(
+            f"web: the same, one page watches all ({frames:.0f} frames/s)", watched, "web", is_idle=False
+        ),
         Row("node: processor, this machine's own readings", f"{unwatched['node']:.2f} % of a core", "", ""),
     ]
     for name, budget_mb in MEMORY_MB.items():
@@ -138,8 +140,10 @@ def _watched(http: int, during: Callable[[], dict[str, float]]) -> tuple[dict[st
         page.disconnect()
 
 
-def _cpu_row(what: str, percents: dict[str, float], name: str) -> Row:
+def _cpu_row(what: str, percents: dict[str, float], name: str, *, is_idle: bool = True) -> Row:
     percent = percents[name]
+    if not is_idle:
+        return Row(what, f"{percent:.2f} % of a core", f"{percent / percents['plain']:.2f}", "")
     return Row(
         what,
         f"{percent:.2f} % of a core",

@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [influx]
+python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [influx] [telegraf]
 """
 
 import platform
@@ -20,6 +20,7 @@ import path
 import psutil
 import queries
 import store
+import telegraf
 from table import Row, render
 
 BENCHES = {
@@ -32,6 +33,7 @@ BENCHES = {
     "footprint": footprint.measure,
     "catchup": catchup.measure,
     "influx": influx.measure,
+    "telegraf": telegraf.measure,
 }
 
 
@@ -42,7 +44,12 @@ def main(names: list[str]) -> int:
     for name in names or BENCHES:
         print(f"bench: {name} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="sensorline-bench-") as folder:
-            rows += BENCHES[name](Path(folder))
+            try:
+                rows += BENCHES[name](Path(folder))
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - what the others measured is not to be lost with it
+                rows.append(
+                    Row(f"{name}: could not be measured", f"{type(exc).__name__}: {exc}", "", "", False)
+                )
     print(render(rows))
     memory_gb = psutil.virtual_memory().total / 1e9
     print(
