@@ -72,7 +72,7 @@ up: ## Start everything in containers (docker-compose.yml), and show the first l
 	@sh deploy/docker/up
 
 down: ## Stop the containers; data and secrets stay
-	@docker compose --profile '*' down
+	@sh deploy/docker/down
 
 logs: ## Follow the containers' logs
 	@docker compose logs --follow --tail 50
