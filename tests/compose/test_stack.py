@@ -147,7 +147,10 @@ def test_restarts_lose_nothing_and_double_nothing(stack: Stack, numbered: list[f
 
 def test_down_and_up_keep_readings_and_passwords(stack: Stack, numbered: list[float]) -> None:
     before = stack.secrets()
-    stack.compose("down")
+    # As when the terminal of `make debug` is closed: nobody is there to remove its container.
+    stack.compose("run", "--detach", "debug")
+    stack.run("make", "down")
+    assert stack.compose("ps", "--all", "--quiet") == ""
     stack.up()
     assert stack.values("counter", "number") == numbered
     assert stack.secrets() == before
