@@ -6,6 +6,8 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from sensorline.events import Account, Event
+
 
 class Series(NamedTuple):
     """One line on a chart: what one device measures of one metric."""
@@ -105,7 +107,9 @@ class Batch(msgspec.Struct, gc=False):
 
     `packet_ids` and `digests` are the receipts, in two columns. `seqs` holds for each device its readings' own numbers,
     as far as they have any. `confirm_tokens` are of people who want to know when this is durable; neither is stored.
-    `begins_session`: the broker began a new session, so that receipts of earlier batches mean nothing any more.
+    `begins_session`: the broker began a new session, so that receipts of earlier batches mean nothing any more. `events`
+    and `accounts` replace what was stored of the same event or device. `notes` are what ingest's tracking wants to find
+    again at its next start; the store does not look into them: see StoreWriter.keep.
     """
 
     readings: Readings = msgspec.field(default_factory=Readings)
@@ -116,6 +120,9 @@ class Batch(msgspec.Struct, gc=False):
     begins_session: bool = False
     confirm_tokens: list[str] = []
     seqs: dict[str, list[int]] = {}
+    events: list[Event] = []
+    accounts: list[Account] = []
+    notes: bytes = b""
 
     @classmethod
     def of(

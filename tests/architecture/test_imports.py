@@ -14,6 +14,7 @@ SERVICES = PACKAGES[1:]
 
 LAYERS = (
     ("sensorline.errors", "sensorline.sparing"),
+    ("sensorline.events",),
     ("sensorline.reading",),
     ("sensorline.topics",),
     ("sensorline.fields",),
