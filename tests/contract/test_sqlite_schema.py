@@ -165,6 +165,22 @@ def test_a_migration_killed_at_any_statement_happened_whole_or_not_at_all_and_go
         db.close()
 
 
+def test_a_store_without_events_gets_their_tables(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    SqliteWriter(StoreSettings(path=path)).close()
+    whole = _schema(path)
+    db = sqlite3.connect(path)
+    for table in ("event", "account", "snapshot"):
+        db.execute(f"DROP TABLE {table}")
+    db.execute("PRAGMA user_version = 3")
+    db.commit()
+    db.close()
+    writer = SqliteWriter(StoreSettings(path=path))
+    assert (writer.open_events(), writer.accounts(), writer.recall()) == ([], [], (b"", []))
+    writer.close()
+    assert _schema(path) == whole
+
+
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     open_writer(path, MIGRATIONS).close()

@@ -3,11 +3,12 @@
 A writer belongs to one ingest process, a reader to any number of others; they meet only in the database.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
+from sensorline.events import Account, Event, EventKind
 from sensorline.reading import Batch, Committed, DeadLetter, DeviceFacts, Receipt, Series, Settled
 
 RECEIPTS_KEPT = 32_768
@@ -112,6 +113,29 @@ class StoreWriter(Protocol):
         """Return every series that has ever had a reading."""
         ...
 
+    def keep(self, snapshot: Callable[[], bytes]) -> None:
+        """Register who gives tracking's whole state as of the last commit; before the first commit with notes.
+
+        It is called in `maintain` and `close` only, by the thread that called those, and never after a commit that failed
+        until one has succeeded. What it gives takes the place of the notes of all commits before.
+        """
+        ...
+
+    def recall(self) -> tuple[bytes, list[bytes]]:
+        """Return the last snapshot, empty if there is none, and the notes of every commit after it, in order: at a start.
+
+        Together they are exact, whenever the process before was killed. Raises StoreUnavailable.
+        """
+        ...
+
+    def accounts(self) -> list[Account]:
+        """Return every device's account as it was committed last, ordered by device. Raises StoreUnavailable."""
+        ...
+
+    def open_events(self) -> list[Event]:
+        """Return the committed events that go on, oldest first. Raises StoreUnavailable."""
+        ...
+
     def maintain(self, now_ns: int) -> bool:
         """Do one short step of upkeep (rollups, retention); True if there is more to do at once."""
         ...
@@ -147,6 +171,24 @@ class StoreReader(Protocol):
 
     def devices(self) -> list[DeviceInfo]:
         """Return every device that has readings or facts, ordered by name."""
+        ...
+
+    def events(
+        self,
+        start_ns: int,
+        end_ns: int,
+        device: str | None = None,
+        limit: int = 1000,
+        kind: EventKind | None = None,
+    ) -> list[Event]:
+        """Return the newest `limit` events that touch start_ns ≤ time < end_ns, newest start first.
+
+        With `device`, its own and those that concern all devices. Ended ones are kept as long as single readings.
+        """
+        ...
+
+    def accounts(self) -> list[Account]:
+        """Return every device's account, ordered by device."""
         ...
 
     def export(self, series: Series, start_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:

@@ -1,4 +1,4 @@
-"""One committed batch as bytes: its readings grouped by series, and its receipts."""
+"""One committed batch as bytes: its readings grouped by series, its receipts, and its notes."""
 
 import struct
 import sys
@@ -21,7 +21,7 @@ from sensorline.stores.packing import (
 
 _HEAD = struct.Struct("<BBIII")
 _VERSION = 1
-_COMPRESSED, _BEGINS_SESSION, _WIDE_DIGESTS = 1, 2, 4
+_COMPRESSED, _BEGINS_SESSION, _WIDE_DIGESTS, _NOTES = 1, 2, 4, 8
 _COMPRESS_FROM = 64
 """Fewer bytes than this only grow in zlib."""
 
@@ -34,7 +34,7 @@ class Entry(msgspec.Struct, gc=False):
     """A batch as the journal keeps it. Columns of one kind have one length.
 
     `counts[i]` readings are of the series `series_ids[i]`, one series after the other, each in order of time; times are those at
-    which readings are kept, no longer those that were asked for. `packet_ids` and `digests` are receipts as in reading.Batch.
+    which readings are kept, no longer those that were asked for. `packet_ids`, `digests` and `notes` are as in reading.Batch.
     """
 
     series_ids: Sequence[int] = ()
@@ -44,6 +44,7 @@ class Entry(msgspec.Struct, gc=False):
     packet_ids: Sequence[int] = ()
     digests: Sequence[int] = ()
     begins_session: bool = False
+    notes: bytes = b""
 
     def groups(self) -> Iterator[tuple[int, int, int]]:
         """Yield each series' id with the first and the end index of its readings."""
@@ -63,9 +64,10 @@ def encode(entry: Entry) -> bytes:
             pack_times(entry.times_ns),
             pack_values(entry.values),
             _from_zero(packet_ids),
+            entry.notes,
         )
     )
-    flags = _BEGINS_SESSION if entry.begins_session else 0
+    flags = (_BEGINS_SESSION if entry.begins_session else 0) | (_NOTES if entry.notes else 0)
     if len(columns) >= _COMPRESS_FROM:
         compressed = zlib.compress(columns, 1)
         if len(compressed) < len(columns):
@@ -103,11 +105,12 @@ def _decode(body: bytes) -> Entry:
     times_ns, at = unpack_times(data, at, n)
     values, at = unpack_values(data, at, n)
     packet_steps, at = unpack_ints(data, at, receipts)
-    if at != len(data) or sum(counts) != n:
+    # Notes are what is behind the columns: there is no more to say of their length.
+    notes = data[at:] if flags & _NOTES else b""
+    if at + len(notes) != len(data) or sum(counts) != n:
         raise ValueError("its columns do not fit together")
-    return Entry(
-        _sums(steps), counts, times_ns, values, _sums(packet_steps), digests, bool(flags & _BEGINS_SESSION)
-    )
+    begins_session = bool(flags & _BEGINS_SESSION)
+    return Entry(_sums(steps), counts, times_ns, values, _sums(packet_steps), digests, begins_session, notes)
 
 
 def _little(numbers: "array[int]") -> "array[int]":

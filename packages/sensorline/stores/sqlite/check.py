@@ -18,8 +18,8 @@ from sensorline.errors import StoreUnavailable
 from sensorline.reading import Series
 from sensorline.stores.journal import Cursor, decode
 from sensorline.stores.journal.codec import Damaged
+from sensorline.stores.sqlite import events, schema
 from sensorline.stores.sqlite import marks as marks_
-from sensorline.stores.sqlite import schema
 from sensorline.stores.sqlite.blocks import NO_DECIMALS, Column, cut, merge, pack, unpack
 from sensorline.stores.sqlite.layout import (
     DAYS,
@@ -111,6 +111,7 @@ class Check:
             yield from found
         with self._moment(db) as marks:
             found = list(self._counts(db, marks))
+            found += [(line, False) for line in events.unreadable(db)]
         yield from found
 
     def _journal(self, db: sqlite3.Connection) -> Iterator[tuple[str, bool]]:

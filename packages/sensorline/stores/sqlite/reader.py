@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 
 from sensorline.errors import StoreUnavailable
+from sensorline.events import Account, Event, EventKind
 from sensorline.reading import DeviceFacts, Series
 from sensorline.stores.base import Columns, DeviceInfo, SeriesInfo
 from sensorline.stores.buckets import HOUR_NS, MINUTE_NS, bucket_width, check_range
 from sensorline.stores.journal.codec import Damaged
+from sensorline.stores.sqlite import events as events_
 from sensorline.stores.sqlite import schema
 from sensorline.stores.sqlite.blocks import Column
 from sensorline.stores.sqlite.layout import DAY_NS
@@ -101,6 +103,24 @@ class SqliteReader:
                 if time_ns > seen.get(device, -1):
                     seen[device] = time_ns
         return [DeviceInfo(known, seen.get(known.device)) for known in facts]
+
+    def events(
+        self,
+        start_ns: int,
+        end_ns: int,
+        device: str | None = None,
+        limit: int = 1000,
+        kind: EventKind | None = None,
+    ) -> list[Event]:
+        """Return the newest events that touch a range; see stores.base.StoreReader.events."""
+        start_ns, end_ns = min(max(start_ns, 0), LAST_NS), min(max(end_ns, 0), LAST_NS)
+        with self._snapshot() as (db, _):
+            return events_.find(db, start_ns, end_ns, device, kind, limit)
+
+    def accounts(self) -> list[Account]:
+        """Return every device's account."""
+        with self._snapshot() as (db, _):
+            return events_.accounts(db)
 
     def export(self, series: Series, start_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
         """Yield every reading of the range in order; each few thousand are a question of their own."""

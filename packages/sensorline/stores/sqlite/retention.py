@@ -5,6 +5,7 @@ the coarser ones later.
 """
 
 from sensorline.settings import StoreSettings
+from sensorline.stores.sqlite import events
 from sensorline.stores.sqlite import marks as marks_
 from sensorline.stores.sqlite.layout import DAY_NS, DAYS, WINDOW_NS, WINDOWS, summary_key
 from sensorline.stores.sqlite.state import WriterState
@@ -39,6 +40,9 @@ class Retention:
             return False
         if self._move_borders(now_ns) or self._delete_days() or self._delete_summaries():
             return True
+        if self._raw_days:
+            # An event is about readings: it goes with them.
+            events.forget(self._state.db, self._state.marks.raw_from_ns)
         if self._rejected_days:
             self._state.db.execute(
                 "DELETE FROM dead_letter WHERE received_ns < ?", (int(now_ns - self._rejected_days * DAY_NS),)

@@ -143,10 +143,15 @@ class Sealing:
         is_stuck = self._entry > state.marks.sealed_to >= sealed_to
         self._cycles_stuck = self._cycles_stuck + 1 if is_stuck else 0
         if sealed_to > state.marks.sealed_to:
+            newest, takes_snapshot = state.journal.newest, state.notes.is_due
             with state.transaction():
                 after = marks_.save(state.db, state.marks, sealed_to=sealed_to)
                 state.marks = after
+                if takes_snapshot:
+                    state.notes.save(state.db, newest)
                 state.gather_receipts()
                 state.journal.shrink()
+            if takes_snapshot:
+                state.notes.saved(newest)
             state.trim()
         self._is_under_way = False

@@ -9,7 +9,7 @@ import structlog
 
 from sensorline.reading import Receipt, Series
 from sensorline.stores.base import RECEIPTS_KEPT
-from sensorline.stores.journal import Cursor, Entry, Journal, decode, encode
+from sensorline.stores.journal import Cursor, Entry, Journal, Notes, decode, encode
 from sensorline.stores.sqlite import marks as marks_
 from sensorline.stores.sqlite.buffers import Buffer, Buffers
 from sensorline.stores.sqlite.marks import Marks
@@ -75,6 +75,7 @@ class WriterState:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
+        self.notes = Notes()
         self.load()
 
     def load(self) -> None:
@@ -93,6 +94,7 @@ class WriterState:
             buffer.sealed_value, buffer.sealed_entry, buffer.sealed_ns = value, sealed_entry, sealed_ns
             self.buffers.add(buffer)
         self.retained = Retained(1)
+        self.notes.load(self.db)
         cursor = Cursor(self.db, thorough=True)
         for number, body in cursor.read():
             self._replay(number, decode(body))
@@ -109,6 +111,8 @@ class WriterState:
             self.retained.first = number
         newest_ns = max(entry.times_ns, default=-1)
         self.retained.note(number, newest_ns, len(entry.packet_ids), entry.begins_session)
+        if entry.notes:
+            self.notes.note(number)
         if number > self.marks.sealed_to:
             self.buffers.replay(number, entry)
 
@@ -123,8 +127,8 @@ class WriterState:
         return out[-RECEIPTS_KEPT:]
 
     def trim(self) -> None:
-        """Let the journal overwrite what is sealed, but the newest receipts."""
-        first = min(self.marks.sealed_to + 1, self.retained.needed_for_receipts())
+        """Let the journal overwrite what is sealed, but the newest receipts, and notes that no snapshot covers."""
+        first = min(self.marks.sealed_to + 1, self.retained.needed_for_receipts(), self.notes.needed_from)
         self.journal.trim(first - 1)
         self.retained.forget_before(first)
 

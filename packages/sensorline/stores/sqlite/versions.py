@@ -1,12 +1,14 @@
 """The embedded store's tables, and the way to them from the tables of earlier versions.
 
 Version 1 had a row for each reading and each rollup. Version 2 has the tables of both layouts: its rows are on their way into blocks
-(see moving), and nobody reads it. Version 3 has blocks.
+(see moving), and nobody reads it. Version 3 has blocks. Version 4 has events, accounts, and notes in journal entries.
 """
 
 import sqlite3
 
+from sensorline.stores.journal import SNAPSHOT_TABLE
 from sensorline.stores.journal import TABLES as JOURNAL_TABLES
+from sensorline.stores.sqlite.events import TABLES as EVENT_TABLES
 from sensorline.stores.sqlite.moving import Moving, has_rows_layout
 from sensorline.stores.sqlite.schema import LEDGER_TABLES, Migrations, run_script
 
@@ -54,9 +56,11 @@ CREATE TABLE day_summary (
 )
 """See layout for the keys, blocks and rollups for the bodies."""
 
+_EVENTS = EVENT_TABLES + SNAPSHOT_TABLE
+
 
 def _create(db: sqlite3.Connection) -> None:
-    run_script(db, _SERIES + _BLOCKS + LEDGER_TABLES)
+    run_script(db, _SERIES + _BLOCKS + LEDGER_TABLES + _EVENTS)
 
 
 def _add_blocks(db: sqlite3.Connection) -> None:
@@ -68,5 +72,10 @@ def _add_blocks(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE series ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: Migrations = (_create, _add_blocks, Moving())
+def _add_events(db: sqlite3.Connection) -> None:
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'event'").fetchone():
+        run_script(db, _EVENTS)
+
+
+MIGRATIONS: Migrations = (_create, _add_blocks, Moving(), _add_events)
 """A new database is made as it is now; the later steps find nothing to do then."""

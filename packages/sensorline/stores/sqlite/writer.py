@@ -3,18 +3,21 @@
 import math
 import sqlite3
 from array import array
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 
+import structlog
+
 from sensorline.errors import StoreUnavailable
+from sensorline.events import Account, Event
 from sensorline.reading import Batch, Committed, Readings, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import Immediate
 from sensorline.stores.base import WriterState as Counts
-from sensorline.stores.journal import Entry, encode
-from sensorline.stores.sqlite import schema
+from sensorline.stores.journal import Entry, decode, encode, recall
+from sensorline.stores.sqlite import events, schema
 from sensorline.stores.sqlite.buffers import Buffer
 from sensorline.stores.sqlite.collisions import Collisions
 from sensorline.stores.sqlite.layout import SERIES_MAX
@@ -23,6 +26,8 @@ from sensorline.stores.sqlite.sealing import UNSEALED_MAX
 from sensorline.stores.sqlite.state import WriterState
 from sensorline.stores.sqlite.upkeep import Upkeep
 from sensorline.stores.sqlite.versions import MIGRATIONS
+
+log = structlog.get_logger()
 
 _by_id = attrgetter("id")
 
@@ -51,6 +56,8 @@ class SqliteWriter(Immediate):
         """Make a batch durable as a whole. Raises StoreUnavailable when nothing of it was stored."""
         touched: list[Buffer] = []
         new: list[Buffer] = []
+        notes = self._state.notes
+        notes.is_current = False
         try:
             if self._is_stale:
                 self._load()
@@ -69,6 +76,7 @@ class SqliteWriter(Immediate):
                 self._upkeep.seal_early()
             except sqlite3.Error:
                 self._is_stale = True
+        notes.is_current = True
         return result
 
     def _forget(self, touched: list[Buffer], new: list[Buffer]) -> None:
@@ -136,7 +144,8 @@ class SqliteWriter(Immediate):
         """Write a batch in one transaction: its entry, and only where there are any, new series, facts and dead letters."""
         entry = self._entry(batch, touched)
         needs_ledger = self._ledger.needs(batch, [buffer.series for buffer in new])
-        if entry is None and not needs_ledger:
+        has_events = bool(batch.events or batch.accounts)
+        if entry is None and not needs_ledger and not has_events:
             return
         body = b"" if entry is None else encode(entry)
         self._db.execute("BEGIN IMMEDIATE")
@@ -147,15 +156,19 @@ class SqliteWriter(Immediate):
             )
         if needs_ledger:
             self._ledger.note(batch, [buffer.series for buffer in new])
+        if has_events:
+            events.write(self._db, batch.events, batch.accounts)
         number = self._state.journal.append(body) if entry is not None else 0
         self._db.execute("COMMIT")
         if entry is not None:
             newest_ns = max(entry.times_ns, default=-1)
             self._state.retained.note(number, newest_ns, len(batch.packet_ids), batch.begins_session)
+            if batch.notes:
+                self._state.notes.note(number)
         self._state.written_bytes += len(body) + 4_096
 
     def _entry(self, batch: Batch, touched: list[Buffer]) -> Entry | None:
-        if not touched and not batch.packet_ids and not batch.begins_session:
+        if not touched and not batch.packet_ids and not batch.begins_session and not batch.notes:
             return None
         touched.sort(key=_by_id)
         for buffer in touched:
@@ -169,6 +182,7 @@ class SqliteWriter(Immediate):
             batch.packet_ids,
             batch.digests,
             batch.begins_session,
+            batch.notes,
         )
 
     def receipts(self) -> list[Receipt]:
@@ -179,6 +193,32 @@ class SqliteWriter(Immediate):
     def series(self) -> Collection[Series]:
         """Return every series that has ever had a reading."""
         return self._state.buffers.by_series.keys()
+
+    def keep(self, snapshot: Callable[[], bytes]) -> None:
+        """Register who gives tracking's state; see stores.base.StoreWriter.keep."""
+        self._state.notes.snapshot = snapshot
+
+    def recall(self) -> tuple[bytes, list[bytes]]:
+        """Return the last snapshot and the notes of every commit after it. Raises StoreUnavailable."""
+        with self._reading() as db:
+            return recall(db, decode)
+
+    def accounts(self) -> list[Account]:
+        """Return every device's account. Raises StoreUnavailable."""
+        with self._reading() as db:
+            return events.accounts(db)
+
+    def open_events(self) -> list[Event]:
+        """Return the events that go on. Raises StoreUnavailable."""
+        with self._reading() as db:
+            return events.open_events(db)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._db
+        except sqlite3.Error as exc:
+            raise StoreUnavailable(f"cannot read {self._path}: {exc}") from exc
 
     def maintain(self, now_ns: int) -> bool:
         """Do one step of upkeep. Raises StoreUnavailable; nothing is lost then, the step comes again."""
@@ -202,5 +242,14 @@ class SqliteWriter(Immediate):
         return Counts(counts["readings"] + buffers.unsealed, counts["dead_letters"], buffers.windows())
 
     def close(self) -> None:
-        """Close the connection."""
-        self._db.close()
+        """Save tracking's state, so that the next start has less to read, and close the connection."""
+        state = self._state
+        try:
+            if state.notes.is_due and not self._is_stale:
+                with state.transaction():
+                    state.notes.save(state.db, state.journal.newest)
+        except sqlite3.Error as exc:
+            # Its notes are still in the journal.
+            log.warning("snapshot_not_saved", detail=str(exc))
+        finally:
+            self._db.close()
