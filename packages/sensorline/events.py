@@ -1,7 +1,7 @@
 """What went wrong on the way of readings, as values: events with a time span, and each device's account. No I/O, no clock."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -51,6 +51,39 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         Only holes shrink to nothing; an event of any other kind that ended happened, whatever its count.
         """
         return self.kind is EventKind.MISSING and self.end_ns is not None and self.count == 0
+
+
+class EventMessage(msgspec.Struct, frozen=True, gc=False):
+    """An event as the API, browsers and `sensorline/events/<device>` have it: in JSON, with times in epoch milliseconds."""
+
+    id: str
+    kind: str
+    device: str
+    start: int | float
+    end: int | float | None
+    count: int
+    ranges: list[tuple[int, int]]
+    detail: str
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """Return an event's public form."""
+        end = None if event.end_ns is None else _to_ms(event.end_ns)
+        return cls(
+            event.id,
+            event.kind,
+            event.device,
+            _to_ms(event.start_ns),
+            end,
+            event.count,
+            event.ranges,
+            event.detail,
+        )
+
+
+def _to_ms(time_ns: int) -> int | float:
+    whole, rest = divmod(time_ns, 10**6)
+    return time_ns / 10**6 if rest else whole
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):

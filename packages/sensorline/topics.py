@@ -9,6 +9,7 @@
     sensorline/ingest/confirm/<token>  to ingest: say when what came before this is durable
     acks/$confirm/<token>         from ingest: it is
     sensorline/rejected/<topic>   from ingest: one for each rejected message
+    sensorline/events/<device>    from ingest: where data may be missing; $all stands for every device
     sensorline/canary/<client>    a client's message to itself, to prove that its session is alive
 
 MQTT 3.1.1, section 4.7 rules topic names: UTF-8, at most 65,535 bytes, `+` and `#` only in filters.
@@ -23,6 +24,8 @@ SENSORS = "sensors"
 SENSORS_FILTER = "sensors/#"
 ACKS = "acks"
 REJECTED = "sensorline/rejected"
+EVENTS = "sensorline/events"
+EVENTS_FILTER = "sensorline/events/#"
 CANARY = "sensorline/canary"
 INGEST_STATUS = "sensorline/ingest/$status"
 
@@ -109,6 +112,11 @@ def rejected_topic(topic: str) -> str:
     """Return the topic on which a rejected message is announced; wildcards and controls become `_`."""
     safe = "".join("_" if c in "+#" or not c.isprintable() else c for c in topic)
     return f"{REJECTED}/{safe.lstrip('/')[:1024]}"
+
+
+def events_topic(device: str) -> str:
+    """Return the topic on which ingest announces a device's events; with an empty name, of those that concern all."""
+    return f"{EVENTS}/{device or '$all'}"
 
 
 @lru_cache(maxsize=4096)

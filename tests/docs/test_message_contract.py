@@ -12,6 +12,7 @@ import pytest
 
 from sensorline.decoders import Decoded, build_decoders
 from sensorline.errors import Rejected
+from sensorline.events import Account, Event, EventKind, EventMessage
 from sensorline.reading import Batch, DeadLetter, DeviceFacts, Reading, Series
 from sensorline.settings import DecodingSettings
 from sensorline_ingest.announcer import STATUS_INTERVAL_S, Announcer, Instance
@@ -20,6 +21,7 @@ from sensorline_ingest.settings import IngestSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/message-contract.md").read_text()
+API = (ROOT / "docs/api.md").read_text()
 RECEIVED_NS = 1_769_904_000_000_000_000
 SOURCES = (
     "packages/sensorline/decoders",
@@ -165,6 +167,35 @@ def test_the_limits_are_those_in_force() -> None:
     ):
         assert text in TEXT.replace("\n", " ")
     assert STATUS_INTERVAL_S == 2, "the page says every two seconds"
+
+
+def test_an_event_has_the_shape_that_the_page_shows() -> None:
+    shown = json_example("event")
+    event = Event(
+        "missing:desk:1041",
+        EventKind.MISSING,
+        "desk",
+        RECEIVED_NS,
+        RECEIVED_NS + 41 * 10**9,
+        37,
+        [(1041, 1070), (1074, 1080)],
+        "37 readings never came.",
+    )
+    assert msgspec.json.decode(msgspec.json.encode(EventMessage.of(event))) == shown
+    assert sum(last - first + 1 for first, last in shown["ranges"]) == shown["count"]
+    described = set(
+        re.findall(r"^\| `(\w+)` \| .+ \|$", API.split("| kind | says |")[1].split("\n\n")[0], re.MULTILINE)
+    )
+    assert described == set(EventKind)
+
+
+def test_the_api_page_shows_the_same_event_and_each_member_of_an_account() -> None:
+    section = API.split("## Events and accounts")[1].split("\n## ")[0]
+    match = re.search(r"^```json event\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert match
+    assert list(msgspec.json.decode(match[1].encode())) == list(EventMessage.__struct_fields__)
+    members = set(Account.__struct_fields__) - {"device", "updated_ns"}
+    assert members <= set(re.findall(r"`(\w+)`", section))
 
 
 class _Outbox:

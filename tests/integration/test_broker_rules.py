@@ -39,6 +39,8 @@ TOPICS = (
     "sensorline/ingest/$status",
     "sensorline/ingest/confirm/token",
     "sensorline/rejected/sensors/desk/temperature",
+    "sensorline/events/desk",
+    "sensorline/events/$all",
     "sensorline/canary/sensorline-ingest",
     "homeassistant/sensor/desk",
     "$SYS/broker/uptime",
@@ -49,20 +51,22 @@ ACKS = {t for t in TOPICS if t.startswith("acks/")}
 STATUS, CONFIRM = "sensorline/ingest/$status", "sensorline/ingest/confirm/token"
 REJECTED, CANARY = "sensorline/rejected/sensors/desk/temperature", "sensorline/canary/sensorline-ingest"
 
+EVENTS = {t for t in TOPICS if t.startswith("sensorline/events/")}
+
 
 def own(device: str) -> set[str]:
     return {t for t in TOPICS if t == f"sensors/{device}" or t.startswith(f"sensors/{device}/")}
 
 
 WRITES = {
-    "ingest": ACKS | own("ingest") | {STATUS, REJECTED, CANARY},
+    "ingest": ACKS | own("ingest") | EVENTS | {STATUS, REJECTED, CANARY},
     "web": own("web") | {CANARY},
     "admin": SENSORS | {CONFIRM, CANARY},
 } | {device: own(device) for device in DEVICES}
 
 READS = {
     "ingest": SENSORS | {STATUS, CONFIRM, CANARY},
-    "web": SENSORS | {STATUS, CANARY},
+    "web": SENSORS | EVENTS | {STATUS, CANARY},
     "admin": set(TOPICS) - {"$CONTROL/dynamic-security/v1", "$SYS/broker/uptime"},
 } | {device: {f"acks/{device}"} & set(TOPICS) for device in DEVICES}
 

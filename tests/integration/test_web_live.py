@@ -83,6 +83,21 @@ def test_the_first_reading_after_a_pause_arrives_at_once(
     assert {"device": "first", "metric": "t", "unit": "°C", "name": None} in page.told("metric")
 
 
+def test_an_event_comes_to_those_who_watch_its_device(open_page: OpenPage, broker: PublishingBroker) -> None:
+    watching, other = open_page(), open_page()
+    watching.call("watch", {"series": [["hall/door", "open"]]})
+    other.call("watch", {"series": [["desk", "t"]]})
+    event = {"id": "a", "kind": "silent", "device": "hall/door", "start": T0_MS, "end": None}
+    event |= {"count": 0, "ranges": [], "detail": "No reading for 30 s."}
+    for_all = event | {"id": "b", "kind": "session_lost", "device": "", "end": T0_MS + 0.5}
+    broker.publish("sensorline/events/hall/door", json.dumps(event))
+    broker.publish("sensorline/events/$all", json.dumps(for_all))
+    wait_for("the event that concerns all", lambda: other.told("event"))
+    wait_for("both events", lambda: len(watching.told("event")) == 2)
+    assert watching.told("event") == [event, for_all]
+    assert other.told("event") == [for_all]
+
+
 def test_a_burst_of_a_hundred_readings_is_a_few_frames(open_page: OpenPage, broker: PublishingBroker) -> None:
     page = open_page()
     page.call("watch", {"all": True})

@@ -107,7 +107,7 @@ class Page:
     def __init__(self, web: Web, transports: Sequence[str] = ("websocket",)) -> None:
         self.events: list[tuple[str, Any]] = []
         self.client = socketio.Client(reconnection=False, handle_sigint=False)
-        for event in ("frame", "device", "metric", "state"):
+        for event in ("frame", "device", "metric", "state", "event"):
             self.client.on(event, self._note(event), namespace=NAMESPACE)
         self.client.connect(web.url, transports=list(transports), namespaces=[NAMESPACE], wait_timeout=5)
 

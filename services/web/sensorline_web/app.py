@@ -14,6 +14,7 @@ from sensorline_web.answer_cache import AnswerCache
 from sensorline_web.assets import register_assets
 from sensorline_web.blueprints.api import api
 from sensorline_web.blueprints.chart_data import charts
+from sensorline_web.blueprints.events import events
 from sensorline_web.blueprints.export import export
 from sensorline_web.blueprints.health import health
 from sensorline_web.blueprints.page import page
@@ -66,19 +67,22 @@ def create_app(
         announce=fanout.announce,
         send_announced=fanout.send_announced,
         catch_up=fanout.catch_up,
+        tell_rooms=fanout.tell,
     )
+    overview = Overview(state, readers, feed.tell)
+    feed.on_event = overview.expire
     app.extensions[EXTENSION] = Services(
         settings=settings,
         broker=settings.broker_host_port(mqtt),
         readers=readers,
-        overview=Overview(state, readers, feed.tell),
+        overview=overview,
         feed=feed,
         metrics=metrics,
         charts=load_charts(settings.charts_file),
         cache=AnswerCache(app, settings),
         exports=threading.BoundedSemaphore(settings.max_exports),
     )
-    for blueprint in (page, api, export, charts, health):
+    for blueprint in (page, api, events, export, charts, health):
         app.register_blueprint(blueprint)
     register_problems(app)
     register_security(app)

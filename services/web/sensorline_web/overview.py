@@ -33,6 +33,10 @@ class Overview:
         self._lock = threading.Lock()
         self._refreshed_s = float("-inf")
 
+    def expire(self) -> None:
+        """Something happened that people will ask about at once: the next `refresh` looks, however soon it comes."""
+        self._refreshed_s = float("-inf")
+
     def refresh(self) -> bool:
         """Take in what the store knows, if that is due; False when the store could not be read."""
         with self._lock:
@@ -42,7 +46,7 @@ class Overview:
             self._refreshed_s = now_s
         try:
             with self._readers.borrow() as reader:
-                changes = self.state.load(reader.devices(), reader.latest())
+                changes = self.state.load(reader.devices(), reader.latest(), reader.accounts())
         except StoreError as exc:
             log.info("overview_without_store", detail=str(exc))
             return False

@@ -76,14 +76,20 @@ def check_names(args: Mapping[str, str], once: Sequence[str], repeated: Sequence
             raise QueryError(name, "given more than once")
 
 
-def parse_range(args: Mapping[str, str], now_ns: int, default_from: str = "now-1h") -> Range:
-    """Return the range of `from` and `to`; `to` is `now` when it is not given. Raises QueryError."""
-    from_text = args.get("from") or default_from
-    to_text = args.get("to") or "now"
-    start_ns = parse_instant("from", from_text, now_ns)
-    end_ns = parse_instant("to", to_text, now_ns)
+def parse_range(
+    args: Mapping[str, str],
+    now_ns: int,
+    default_from: str = "now-1h",
+    names: tuple[str, str] = ("from", "to"),
+) -> Range:
+    """Return the range of the two parameters; the second one is `now` when it is not given. Raises QueryError."""
+    first, last = names
+    from_text = args.get(first) or default_from
+    to_text = args.get(last) or "now"
+    start_ns = parse_instant(first, from_text, now_ns)
+    end_ns = parse_instant(last, to_text, now_ns)
     if start_ns >= end_ns:
-        raise QueryError("from", "the range is empty: from is not before to")
+        raise QueryError(first, f"the range is empty: {first} is not before {last}")
     return Range(start_ns, end_ns, not (_is_relative(from_text) or _is_relative(to_text)))
 
 
@@ -93,11 +99,16 @@ def _is_relative(text: str) -> bool:
 
 def parse_max_points(args: Mapping[str, str], default: int = DEFAULT_POINTS) -> int:
     """Return `max_points`, 1 … 10,000. Raises QueryError."""
-    text = args.get("max_points")
+    return parse_whole(args, "max_points", default, MAX_POINTS)
+
+
+def parse_whole(args: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a parameter that is a whole number, 1 … `most`, or the default. Raises QueryError."""
+    text = args.get(name)
     if not text:
         return default
-    if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) or not 1 <= int(text) <= MAX_POINTS:
-        raise QueryError("max_points", f"{text[:20]!r} is not a whole number from 1 to {MAX_POINTS:,}")
+    if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) or not 1 <= int(text) <= most:
+        raise QueryError(name, f"{text[:20]!r} is not a whole number from 1 to {most:,}")
     return int(text)
 
 

@@ -138,5 +138,12 @@ def test_any_rejected_topic_can_be_published(topic: bytes) -> None:
     assert not set("+#") & set(announced)
 
 
+def test_events_go_to_their_device_or_to_all() -> None:
+    assert topics.events_topic("a/b") == "sensorline/events/a/b"
+    assert topics.events_topic("") == "sensorline/events/$all"
+    for device in ("a", "a/b", ""):
+        assert topics.filter_matches(topics.EVENTS_FILTER, topics.events_topic(device))
+
+
 def test_confirmations_go_to_the_device() -> None:
     assert topics.acks_topic("a/b") == "acks/a/b"

@@ -62,6 +62,11 @@ class Coalescer:
             self._drop_dead()
             return room
 
+    def rooms_of(self, device: str) -> list[str]:
+        """Return the rooms of those who watch something of a device."""
+        with self._lock:
+            return self._groups.rooms_of(device)
+
     def add(self, readings: Iterable[Reading], now_s: float) -> None:
         """Let readings wait for the groups that want them; for nobody they cost a look-up."""
         with self._lock:

@@ -1,6 +1,7 @@
 """Hands frames and announcements to each client: straight to the socket where there is an outlet, else to Engine.IO's queue."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from sensorline_web.live.emitter import LIVE_ROOM, Emitter
@@ -48,18 +49,26 @@ class FanOut:
     def send_announced(self, now_s: float) -> bool:
         """Send what was announced; tell whether there was anything."""
         payloads = [self._announced.popleft() for _ in range(len(self._announced))]
-        if not payloads:
-            return False
+        if payloads:
+            self._post(LIVE_ROOM, payloads, now_s)
+        return bool(payloads)
+
+    def tell(self, rooms: Iterable[str], event: str, data: Any, now_s: float) -> None:
+        """Send an event to every client in some rooms; it is never left out, as what is announced is not."""
+        payload = event_payload(event, data)
+        for room in rooms:
+            self._post(room, [payload], now_s)
+
+    def _post(self, room: str, payloads: list[bytes], now_s: float) -> None:
         messages = b"".join(map(text_frame, payloads))
         packets = [queued_packet(payload) for payload in payloads]
-        for socket in self._emitter.sockets(LIVE_ROOM):
+        for socket in self._emitter.sockets(room):
             outlet = self._outlets.of(socket)
             if outlet is None:
                 for packet in packets:
                     self._emitter.queue(socket, packet)
             elif outlet.post(messages, now_s):
                 self._behind[outlet] = socket
-        return True
 
     def send(self, room: str, frame: LiveFrame, now_s: float) -> None:
         """Send a frame to every client in a room."""

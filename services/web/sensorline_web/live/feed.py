@@ -3,7 +3,8 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -12,10 +13,12 @@ import structlog
 from sensorline import topics
 from sensorline.decoders import Decoders
 from sensorline.errors import Rejected, SensorlineError, StoreError
+from sensorline.events import EventMessage
 from sensorline.mqtt import Arrivals, MqttLink
 from sensorline.settings import MqttSettings
 from sensorline_web.instants import to_ms
 from sensorline_web.live.coalescer import Coalescer
+from sensorline_web.live.emitter import LIVE_ROOM
 from sensorline_web.live.shapes import device_entry, metric_entry
 from sensorline_web.live.state import Changes, LiveState
 from sensorline_web.metrics import WebMetrics
@@ -29,10 +32,13 @@ UNWATCHED_GATHER_S = 0.25
 ALIVE_INTERVAL_S = 1.0
 LOAD_RETRY_S = 3.0
 MAX_TAKEN = 1_000
-INGEST_STATUS_MAX_BYTES = 64 * 1024
+OWN_MAX_BYTES = 64 * 1024
+"""What ingest says of itself and of events is much shorter."""
 
 _FLAG_RETAIN = 0x01
 _INGEST_TOPIC = topics.INGEST_STATUS.encode()
+_EVENTS_PREFIX = f"{topics.EVENTS}/".encode()
+_decode_event = msgspec.json.Decoder(EventMessage).decode
 
 
 class Link(Protocol):
@@ -60,7 +66,7 @@ def build_link(settings: MqttSettings, decoders: Decoders, gather_s: float) -> M
         settings,
         client_id=f"sensorline-web-{secrets.token_hex(6)}",
         clean_session=True,
-        subscriptions=[(f, 0) for f in (*decoders.filters, topics.INGEST_STATUS)],
+        subscriptions=[(f, 0) for f in (*decoders.filters, topics.INGEST_STATUS, topics.EVENTS_FILTER)],
         canary=True,
         gather_s=gather_s,
     )
@@ -71,7 +77,8 @@ class Feed:
 
     `announce(event, data)`, from any thread, has every accepted browser told by `send_announced(now_s)`, which returns
     whether there was anything. `catch_up(now_s)` writes what slow ones have not taken yet and
-    returns when to call it again, None for not before the next frame. `on_fatal(detail)` is called once when only a new process
+    returns when to call it again, None for not before the next frame. `tell_rooms(rooms, event, data, now_s)` tells those who are in some
+    rooms. `on_event()` is called when ingest has announced an event. `on_fatal(detail)` is called once when only a new process
     helps. `sleep` lets others run, as the async mode has it.
     """
 
@@ -87,6 +94,7 @@ class Feed:
         announce: Callable[[str, Any], None],
         send_announced: Callable[[float], bool] = lambda now_s: False,
         catch_up: Callable[[float], float | None] = lambda now_s: None,
+        tell_rooms: Callable[[Iterable[str], str, Any, float], None] = lambda rooms, event, data, now_s: None,
         sleep: Callable[[float], None] = time.sleep,
         clock_s: Callable[[], float] = time.monotonic,
         clock_ns: Callable[[], int] = time.time_ns,
@@ -112,6 +120,8 @@ class Feed:
         self.on_fatal: Callable[[str], None] = lambda detail: None
         self._send_announced = send_announced
         self._catch_up = catch_up
+        self._tell_rooms = tell_rooms
+        self.on_event: Callable[[], None] = lambda: None
         self._catch_up_due_s: float | None = None
 
     @property
@@ -157,6 +167,8 @@ class Feed:
             for topic, payload, _, flags, received_ns in arrivals.messages:
                 if topic == _INGEST_TOPIC:
                     self._note_ingest(payload)
+                elif topic.startswith(_EVENTS_PREFIX):
+                    self._tell_event(topic, payload)
                 else:
                     self._take(topic, payload, bool(flags & _FLAG_RETAIN), received_ns)
         now_s = self._clock_s()
@@ -191,7 +203,7 @@ class Feed:
 
     def _note_ingest(self, payload: bytes) -> None:
         ingest: dict[str, Any] | None = None
-        if payload and len(payload) <= INGEST_STATUS_MAX_BYTES:
+        if payload and len(payload) <= OWN_MAX_BYTES:
             try:
                 value = msgspec.json.decode(payload)
             except (ValueError, RecursionError):
@@ -200,6 +212,19 @@ class Feed:
         if ingest != self._ingest:
             self._ingest = ingest
             self._announce("state", self.pipeline())
+
+    def _tell_event(self, topic: bytes, payload: bytes) -> None:
+        """Tell those who watch a device what ingest has announced; all, if it concerns all."""
+        event = None
+        if len(payload) <= OWN_MAX_BYTES:
+            with suppress(ValueError, RecursionError):
+                event = _decode_event(payload)
+        if event is None or topics.events_topic(event.device).encode() != topic:
+            self._metrics.messages_ignored.inc()
+            return
+        self.on_event()
+        rooms = self.coalescer.rooms_of(event.device) if event.device else [LIVE_ROOM]
+        self._tell_rooms(rooms, "event", event, self._clock_s())
 
     def _check_broker(self) -> None:
         self._link.gather_s = self._gather_s if self.coalescer.group_count else UNWATCHED_GATHER_S
@@ -222,7 +247,7 @@ class Feed:
         while not self._stopping.is_set():
             try:
                 with self._readers.borrow() as reader:
-                    changes = self.state.load(reader.devices(), reader.latest())
+                    changes = self.state.load(reader.devices(), reader.latest(), reader.accounts())
             except StoreError as exc:
                 if is_first:
                     log.warning("store_not_loaded", detail=f"{exc}; live values go on, trying again")

@@ -122,6 +122,13 @@ class Groups:
             yield everything
         yield from self._by_series.get(series, ())
 
+    def rooms_of(self, device: str) -> list[str]:
+        """Return the rooms of the groups that watch some series of a device."""
+        watching = {
+            g.room for series, groups in self._by_series.items() if series.device == device for g in groups
+        }
+        return sorted(watching | ({ALL_ROOM} & self._by_room.keys()))
+
     def is_alive(self, group: Group) -> bool:
         """Tell whether a group still has members."""
         return self._by_room.get(group.room) is group

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sensorline.events import Account
 from sensorline.reading import DeviceFacts, Series, Status
 from sensorline_web.instants import to_ms, to_ms_or_none
 from sensorline_web.live.state import Device
@@ -23,7 +24,7 @@ def device_entry(device: Device) -> dict[str, Any]:
 
 
 def device_with_metrics(device: Device) -> dict[str, Any]:
-    """Return a device with the latest value of each metric: an entry of GET devices."""
+    """Return a device with the latest value of each metric and its account: an entry of GET devices."""
     facts = device.facts
     metrics = [
         {
@@ -35,7 +36,18 @@ def device_with_metrics(device: Device) -> dict[str, Any]:
         }
         for metric, latest in device.latest.items()
     ]
-    return device_entry(device) | {"metrics": metrics}
+    return device_entry(device) | {"metrics": metrics, "account": account_entry(device.account)}
+
+
+_ACCOUNT = (
+    *("received", "stored", "rejected", "duplicates", "missing", "late", "out_of_order", "refused"),
+    *("interval_s", "skew_ms"),
+)
+
+
+def account_entry(account: Account | None) -> dict[str, Any] | None:
+    """Return what has become of a device's readings; None while ingest has not said."""
+    return None if account is None else {name: getattr(account, name) for name in _ACCOUNT}
 
 
 def latest_entries(device: Device) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sensorline.decoders import Decoded
+from sensorline.events import Account
 from sensorline.reading import DeviceFacts, Series
 from sensorline.stores.base import DeviceInfo, SeriesInfo
 from sensorline.stores.facts import merge_facts
@@ -26,11 +27,12 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Device(msgspec.Struct, frozen=True, gc=False):
-    """A device: its facts, the time of its newest reading, and its series by metric."""
+    """A device: its facts, the time of its newest reading, its series by metric, and its account if the store has one."""
 
     facts: DeviceFacts
     last_seen_ns: int | None
     latest: dict[str, Latest]
+    account: Account | None = None
 
 
 class Changes(msgspec.Struct):
@@ -49,6 +51,7 @@ class LiveState:
         self._facts: dict[str, DeviceFacts] = {}
         self._seen_ns: dict[str, int] = {}
         self._latest: dict[str, dict[str, Latest]] = {}
+        self._accounts: dict[str, Account] = {}
         self._series_count = 0
         self.not_shown = 0
 
@@ -64,7 +67,9 @@ class LiveState:
                 self._note(reading.series, Latest(reading.time_ns, reading.value, True), changes)
         return _once(changes)
 
-    def load(self, devices: Iterable[DeviceInfo], latest: Iterable[SeriesInfo]) -> Changes:
+    def load(
+        self, devices: Iterable[DeviceInfo], latest: Iterable[SeriesInfo], accounts: Iterable[Account] = ()
+    ) -> Changes:
         """Take in what the store knows; what the broker said meanwhile is newer and stays."""
         changes = Changes()
         with self._lock:
@@ -74,6 +79,7 @@ class LiveState:
                     self._see(info.facts.device, info.last_seen_ns)
             for item in latest:
                 self._note(item.series, Latest(item.time_ns, item.value), changes)
+            self._accounts = {account.device: account for account in accounts}
         return _once(changes)
 
     def devices(self) -> list[Device]:
@@ -98,7 +104,8 @@ class LiveState:
 
     def _device(self, name: str) -> Device:
         latest = self._latest.get(name, {})
-        return Device(self._facts[name], self._seen_ns.get(name), {m: latest[m] for m in sorted(latest)})
+        metrics = {metric: latest[metric] for metric in sorted(latest)}
+        return Device(self._facts[name], self._seen_ns.get(name), metrics, self._accounts.get(name))
 
     def _merge(self, facts: DeviceFacts, changes: Changes, *, is_newer: bool) -> None:
         before = self._facts.get(facts.device)
