@@ -89,7 +89,7 @@ class Proxy:
             while data := source.recv(1 << 16):
                 passed = b"".join(p.wire for p in splitter.feed(data) if look(connection, p))
                 if passed:
-                    target.sendall(passed)
+                    self._pass_on(target, passed)
         except OSError:
             pass
         finally:
@@ -100,6 +100,9 @@ class Proxy:
                 with self._lock:
                     self._open.discard(side)
                 side.close()
+
+    def _pass_on(self, target: socket.socket, data: bytes) -> None:
+        target.sendall(data)
 
     def _client_sent(self, connection: Connection, packet: wire.Packet) -> bool:
         connection.from_client.append((packet.kind, packet.packet_id))

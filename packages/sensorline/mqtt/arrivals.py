@@ -13,6 +13,8 @@ from operator import itemgetter
 
 import msgspec
 
+from sensorline.mqtt.turns import Turns
+
 RawMessage = tuple[bytes, bytes, int, int, int]
 """topic, payload, packet identifier (0 with QoS 0), the PUBLISH header's four flag bits, received time in ns (whole ms)."""
 
@@ -57,6 +59,7 @@ class ArrivalQueue:
         self._is_open = False
         self._unacked_of_old: dict[int, RawMessage] = {}
         self._adopted: dict[int, RawMessage] = {}
+        self._turns: Turns | None = None
         self._closed = False
         self.dropped_qos0 = 0
 
@@ -83,6 +86,7 @@ class ArrivalQueue:
                 for message in arrivals.messages
                 if message[2]
             }
+            self._turns = Turns() if self._unacked_of_old else None
 
     def end_generation(self) -> None:
         """The connection ended: when this returns no acknowledgement is being sent, and none will be before the next.
@@ -95,6 +99,8 @@ class ArrivalQueue:
     def put(self, messages: list[RawMessage]) -> None:
         """Add what the network thread has read."""
         with self._changed:
+            if self._turns is not None:
+                self._turns.arrived(map(_packet_id_of, messages))
             if self._unacked_of_old:
                 messages = [m for m in messages if not self._adopt(m)]
             if self._waiting_count > self._max_waiting:
@@ -178,6 +184,11 @@ class ArrivalQueue:
                         del self._unacked_of_old[message[2]]
                 for packet_id in ids:
                     del self._adopted[packet_id]
+            if self._turns is not None:
+                ids = self._turns.done(ids)
+                if not (self._turns or self._adopted or self._unacked_of_old):
+                    # Nothing of an older connection is left: from here on things are done in the order of arrival.
+                    self._turns = None
             if ids and self._is_open:
                 send(ids)
 

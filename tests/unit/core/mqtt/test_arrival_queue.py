@@ -185,6 +185,55 @@ def test_the_adopted_message_is_acknowledged_after_its_own_commit_not_after_an_o
     assert acknowledge(q, new) == [1]
 
 
+def test_acknowledgements_are_in_order_also_when_one_was_lost_whose_message_comes_again_before_others() -> (
+    None
+):
+    """[MQTT-4.6.0-2] Message 1 was acknowledged, which the broker never heard; 2 and 3 still wait."""
+    q = queue()
+    q.put([message(1), message(2), message(3)])
+    assert acknowledge(q, take(q, 1)) == [1]
+    q.begin_generation(2)
+    q.put([again(message(1)), again(message(2)), again(message(3)), message(4)])
+    assert acknowledge(q, take(q)) == []
+    assert acknowledge(q, take(q)) == [1, 2, 3, 4]
+    q.put([message(5), message(6)])
+    assert acknowledge(q, take(q)) == [5, 6]
+
+
+@given(st.data())
+def test_whatever_breaks_each_connection_is_acknowledged_in_its_order_and_in_the_end_whole(
+    data: st.DataObject,
+) -> None:
+    """A broker with a window: it sends again, in order, what it has not heard of; acknowledgements may be lost with a connection."""
+    q = queue(100)
+    unheard: list[RawMessage] = []
+    delivered: list[int] = []
+    acknowledged: list[int] = []
+    generation, following = 1, 0
+    for step in data.draw(st.lists(st.sampled_from(["send", "work", "cut", "cut_unheard"]), max_size=40)):
+        if step == "send":
+            new = [message(following + i + 1) for i in range(data.draw(st.integers(1, 5)))]
+            following += len(new)
+            q.put(new)
+            unheard += new
+            delivered += [m[2] for m in new]
+        elif step == "work":
+            taken = q.take(0.0, data.draw(st.integers(1, 6)))
+            acknowledged += acknowledge(q, taken) if taken else []
+            assert acknowledged == delivered[: len(acknowledged)]
+        else:
+            if step == "cut":
+                unheard = [m for m in unheard if m[2] not in acknowledged]
+            generation += 1
+            q.end_generation()
+            q.begin_generation(generation)
+            q.put([again(m) for m in unheard])
+            delivered, acknowledged = [m[2] for m in unheard], []
+    while taken := q.take(0.0, 3):
+        acknowledged += acknowledge(q, taken)
+    assert acknowledged == delivered
+
+
 def test_qos_0_is_dropped_and_counted_above_the_bound_and_qos_1_never() -> None:
     q = queue(max_waiting=10)
     q.put([message(i, qos=0) for i in range(11)])
