@@ -140,7 +140,16 @@ class Forwarder:
             self._outbox.has_delivered(shipment.placed.items)
         self._told |= shipment.devices
         self._shipment = self._placed = None
+        self._tell_newest()
         return True
+
+    def _tell_newest(self) -> None:
+        waiting = self._outbox.newest_waiting
+        if not self._outbox.is_long:
+            waiting.forget()
+        elif not self._succession.is_pending:
+            # With a change of bucket to come, what is newest is for another one.
+            waiting.tell(self._registry, self._delivery, self._buckets.state)
 
     def _turn(self) -> bool:
         if not self._succession.is_pending:

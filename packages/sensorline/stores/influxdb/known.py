@@ -34,6 +34,7 @@ class KnownSeries:
         "oldest_ns",
         "series",
         "text",
+        "told_ns",
     )
 
     def __init__(
@@ -55,11 +56,13 @@ class KnownSeries:
         """The end of the newest reading's minute, if that is on the list of what is to be rolled up."""
         self.is_unsaved = False
         self.committed_number = 0
+        self.told_ns = NEVER_NS
+        """The time of the newest reading that readers were told of ahead of its delivery."""
 
     def forget(self) -> None:
         """Be a series without readings, but for those that are committed and not placed yet."""
         self.oldest_ns, self.newest_ns, self.newest_value = NO_OLDEST_NS, NEVER_NS, 0.0
-        self.marked_until_ns = NEVER_NS
+        self.marked_until_ns = self.told_ns = NEVER_NS
         self.is_unsaved = False
 
 

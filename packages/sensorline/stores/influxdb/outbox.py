@@ -17,6 +17,7 @@ from sensorline.errors import StoreUnavailable
 from sensorline.reading import Receipt
 from sensorline.stores.base import RECEIPTS_KEPT
 from sensorline.stores.influxdb.local import LocalFile
+from sensorline.stores.influxdb.newest import NewestWaiting
 from sensorline.stores.journal import Cursor, Entry, Journal, decode, encode
 from sensorline.stores.journal.table import HEAD_BYTES, Numbered
 
@@ -29,6 +30,9 @@ FRESH_ENTRIES, FRESH_READINGS = 64, 20_000
 """What is handed over in memory at most. Beyond it the forwarder reads the journal."""
 
 RECEIPTS_PER_CHUNK = 1_024
+
+LONG_READINGS = 5_000
+"""So many readings wait longer than for the next request."""
 
 ALARM, ALARM_OVER = 0.8, 0.7
 """How full the journal is when people are told, and when that has passed."""
@@ -72,6 +76,8 @@ class Outbox:
         self._chunks: deque[tuple[int, int]] = deque()
         self._receipts = 0
         self._is_alarmed = False
+        self.newest_waiting = NewestWaiting()
+        """Of readings behind the first LONG_READINGS."""
         with file.reading() as db:
             self._journal = Journal(db)
             self._cursor = Cursor(db, delivered)
@@ -86,6 +92,7 @@ class Outbox:
                 item = _unpack(number, body)
                 self._note_receipts(item)
                 if number > self.delivered:
+                    self._note_newest(item)
                     self.readings += len(item.entry.values)
                     self.bytes += item.size
                     yield item
@@ -106,6 +113,15 @@ class Outbox:
         self._receipts += count
         while self._receipts - self._chunks[0][1] >= RECEIPTS_KEPT:
             self._receipts -= self._chunks.popleft()[1]
+
+    def _note_newest(self, item: Item) -> None:
+        if self.is_long:
+            self.newest_waiting.note(item.entry)
+
+    @property
+    def is_long(self) -> bool:
+        """True while the newest readings have to wait for others, request after request."""
+        return self.readings > LONG_READINGS
 
     def check_room(self, size: int) -> None:
         """Raise StoreUnavailable if the journal has no room for a body of a size; tell people before that happens."""
@@ -140,6 +156,7 @@ class Outbox:
         """The transaction has succeeded: hand the entry over."""
         item = _unpack(number, body, entry)
         self._note_receipts(item)
+        self._note_newest(item)
         with self.condition:
             self.newest = number
             self.readings += len(entry.values)

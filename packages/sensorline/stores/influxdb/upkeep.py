@@ -69,7 +69,7 @@ class Upkeep:
         return [
             points.latest_line(known.series, known.newest_ns, known.newest_value)
             for known in touched
-            if known.newest_ns < border_ns
+            if known.told_ns <= known.newest_ns < border_ns
         ]
 
     def step(self, now_ns: int) -> bool:
@@ -155,7 +155,12 @@ class Upkeep:
             borders["half_days"] = 1
         if self._by_id and borders != self._borders:
             silent = [k for k in list(self._by_id.values()) if before_ns <= k.newest_ns < silent_ns]
-            lines = [points.latest_line(k.series, k.newest_ns, k.newest_value) for k in silent]
+            lines = [
+                points.latest_line(k.series, k.newest_ns, k.newest_value)
+                for k in silent
+                # Else there is one already, of a reading that still waits.
+                if k.told_ns <= k.newest_ns
+            ]
             # In this order: once the border is there, readers rely on the lines.
             self._send(self._buckets.state, lines)
             self._send(self._buckets.state, [points.border_line(borders)])
