@@ -1,5 +1,7 @@
 """Every answer that InfluxDB can give to a write, and every way in which an answer can be missing: commits go on meanwhile."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -205,6 +207,24 @@ def test_retry_after_is_waited_for(fake: FakeInflux, status: int) -> None:
         delivery.send("b", line(0) + b"\n")
     assert len(fake.writes) == 1
     now_s += 1
+    assert delivery.send("b", line(0) + b"\n") == []
+    connection.close()
+
+
+def test_retry_after_may_be_a_date(fake: FakeInflux) -> None:
+    """RFC 9110, section 10.2.3: a proxy before InfluxDB may say it so."""
+    now_s = 1_000.0
+    connection = Connection(fake.settings())
+    delivery = Delivery(connection, clock_s=lambda: now_s)
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    fake.behaviour = lambda _: Reply(503, "busy", keeps=False, retry_after=at)
+    with pytest.raises(StoreUnavailable, match="503"):
+        delivery.send("b", line(0) + b"\n")
+    fake.behaviour = lambda _: OK
+    now_s += 20
+    with pytest.raises(StoreUnavailable, match="asked to wait"):
+        delivery.send("b", line(0) + b"\n")
+    now_s += 11
     assert delivery.send("b", line(0) + b"\n") == []
     connection.close()
 

@@ -7,7 +7,9 @@ InfluxQL answers come as MessagePack, which can say that a sum is infinite; JSON
 import gzip
 import ipaddress
 import json
+import time
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -67,10 +69,10 @@ class Connection:
         # Compressing costs more than a loopback does.
         self.compresses = not _is_loopback(self.url)
 
-    def write(self, bucket: str, lines: bytes) -> WriteAnswer:
-        """Send line protocol as it is and return the answer; never raises for one that is not 204."""
+    def write(self, bucket: str, lines: bytes, *, plain: bool = False) -> WriteAnswer:
+        """Send line protocol as it is and return the answer; never raises for one that is not 204. `plain`: not compressed."""
         headers = self._headers | {"Content-Type": "text/plain; charset=utf-8"}
-        if self.compresses:
+        if self.compresses and not plain:
             lines = gzip.compress(lines, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         path = f"/api/v2/write?org={quote(self._org, safe='')}&bucket={quote(bucket, safe='')}&precision=ns"
@@ -155,8 +157,10 @@ def _message(body: Any) -> str:
 
 
 def _retry_after_s(headers: Any) -> float:
-    """Return Retry-After in seconds (RFC 9110, section 10.2.3), at most ten minutes; 0 if there is none or it is a date."""
+    """Return Retry-After in seconds, given so or as a date (RFC 9110, section 10.2.3), at most ten minutes; 0 if there is none."""
+    text = str((headers or {}).get("Retry-After") or "0")
     try:
-        return min(max(float((headers or {}).get("Retry-After") or 0), 0.0), 600.0)
-    except (TypeError, ValueError):
+        wait_s = float(text) if text[0].isdigit() else parsedate_to_datetime(text).timestamp() - time.time()
+    except ValueError:
         return 0.0
+    return min(max(wait_s, 0.0), 600.0)

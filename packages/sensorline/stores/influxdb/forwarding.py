@@ -1,5 +1,6 @@
 """The thread in which the forwarder works: what fails is tried again, later and later, and somebody is told."""
 
+import random
 import threading
 import time
 from collections import deque
@@ -98,7 +99,9 @@ class Forwarding:
                     self._wait()
                 continue
             with self._condition:
-                self._condition.wait_for(lambda: self._is_stopping or self._hurries, wait_s)
+                # Not in step with others that wait for the same server.
+                jitter_s = wait_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+                self._condition.wait_for(lambda: self._is_stopping or self._hurries, jitter_s)
             wait_s = min(wait_s * 2, RETRY_LAST_S)
 
     def _succeed(self) -> None:
