@@ -226,7 +226,7 @@ def test_what_ingest_publishes_has_the_shape_that_the_page_shows() -> None:
     readings = [Reading(Series("desk", "t"), RECEIVED_NS + n, 1.0, n) for n in seqs]
     letter = DeadLetter("sensors/desk/t", b"hello", "value_not_a_number", "…", RECEIVED_NS)
     announcer.committed(Batch.of(readings, [letter]))
-    facts = {"store": "sqlite", "backlog": 0, "undelivered": 0, "undelivered_s": 0}
+    facts = {"store": "sqlite", "backlog": 0, "undelivered": 0, "undelivered_s": 0, "journal_fullness": 0}
     announcer.status("running", facts | msgspec.structs.asdict(Totals(12, 1)))
     assert out.sent["acks/desk"] == json_example("acks")
     assert out.sent["sensorline/rejected/sensors/desk/t"] == json_example("rejected")

@@ -187,6 +187,7 @@ class Ingest:
             "backlog": self._link.waiting_count,
             "undelivered": backlog.readings,
             "undelivered_s": round(backlog.oldest_s),
+            "journal_fullness": round(backlog.fullness, 2),
             **totals,
         }
         self._announcer.status(state, facts, at_once=at_once)
