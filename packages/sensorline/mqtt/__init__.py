@@ -5,7 +5,8 @@ package is its inside: `bulk` reads the socket, `arrivals` holds what was read a
 """
 
 from sensorline.mqtt.arrivals import Arrivals, RawMessage
+from sensorline.mqtt.build import Will
 from sensorline.mqtt.forget import forget_session
-from sensorline.mqtt.link import MqttLink, Will
+from sensorline.mqtt.link import MqttLink
 
 __all__ = ["Arrivals", "MqttLink", "RawMessage", "Will", "forget_session"]

@@ -9,7 +9,7 @@ It touches a few of paho's private names; that is why paho is pinned, and why te
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sensorline.mqtt import packets
 from sensorline.mqtt.arrivals import RawMessage
@@ -92,6 +92,16 @@ class BulkClient(paho.Client):
         self._is_busy = False
         self._rate_since_s = 0.0
         self._rate_count = 0
+
+    def spread_reconnects(self, first_s: float, longest_s: float) -> None:
+        """Wait `first_s` seconds before a reconnection, then twice as long each time, up to `longest_s`."""
+        # reconnect_delay_set() is declared for whole seconds; of those, five hundred clients would share two.
+        self.reconnect_delay_set(cast(int, first_s), cast(int, longest_s))
+
+    @property
+    def unacknowledged_count(self) -> int:
+        """How many QoS 1 messages were given to publish() and are not acknowledged, also those that wait here."""
+        return len(self._out_messages)
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect again, with nothing left of the old connection's bytes."""

@@ -1,23 +1,22 @@
 """One session with a broker: connects, subscribes, comes back, and says when it is no longer alive."""
 
-import random
-import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 from sensorline import topics
 from sensorline.mqtt.arrivals import ArrivalQueue, Arrivals, RawMessage
-from sensorline.mqtt.bulk import BulkClient
+from sensorline.mqtt.build import Will, build_client
 from sensorline.mqtt.paho import ConnectFlags, DisconnectFlags, MQTTMessage, ReasonCode
+from sensorline.mqtt.refusal import no_connection
 from sensorline.settings import MqttSettings
 
 log = structlog.get_logger()
 
-CONNECT_TIMEOUT_S = 5.0
 MAX_TAKEN = 5_000
 MAX_WAITING = 100_000
 CANARY_INTERVAL_S = 5.0
@@ -27,13 +26,6 @@ CANARY_TIMEOUT_S = 30.0
 _topic_of = itemgetter(0)
 
 
-class Will(NamedTuple):
-    """What the broker publishes for us when the connection dies (MQTT 3.1.1, section 3.1.2.5); retained, QoS 1."""
-
-    topic: str
-    payload: bytes
-
-
 class MqttLink:
     """A session with a broker. `start()` returns at once and connects in a thread of its own, for ever and again.
 
@@ -41,7 +33,8 @@ class MqttLink:
     while we are away. `on_connected(session_present)` and `on_disconnected()` run in the network thread and must only
     note the fact. With `canary=True` a message to ourselves makes the round trip every 5 s, and `problem()` says when
     the session is dead although the socket is open. `gather_s` is how long messages of a trickle may wait for each other,
-    so that few wake-ups carry them; a burst, and the first message after a pause, wait for nothing.
+    so that few wake-ups carry them; a burst, and the first message after a pause, wait for nothing. With `repeats=False` a
+    message that the broker did not acknowledge ends with its connection; else paho sends it again on the next one, first of all.
     """
 
     def __init__(
@@ -54,11 +47,14 @@ class MqttLink:
         will: Will | None = None,
         canary: bool = False,
         gather_s: float = 0.0,
+        repeats: bool = True,
         on_connected: Callable[[bool], None] | None = None,
         on_disconnected: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
         self._client_id = client_id
+        self._repeats = repeats
+        self._unacknowledged_at_end = 0
         self._on_connected = on_connected
         self._on_disconnected = on_disconnected
         self._canary_topic = f"{topics.CANARY}/{client_id}" if canary else ""
@@ -73,42 +69,19 @@ class MqttLink:
         self._connected_s = 0.0
         self._refusal = ""
         self._is_stopping = False
-        self._client = self._build_client(clean_session, will, gather_s)
-
-    def _build_client(self, clean_session: bool, will: Will | None, gather_s: float) -> BulkClient:
-        s = self._settings
-        client = BulkClient(
+        self._client = client = build_client(
+            settings,
             self._arrived,
-            gather_s=gather_s,
-            in_bulk=s.bulk_read,
-            client_id=self._client_id,
+            client_id=client_id,
             clean_session=clean_session,
-            transport=s.transport,
+            will=will,
+            gather_s=gather_s,
         )
-        if s.username:
-            client.username_pw_set(s.username, s.password.get_secret_value() or None)
-        if s.tls:
-            client.tls_set(
-                ca_certs=str(s.cafile) if s.cafile else None,
-                certfile=str(s.cert) if s.cert else None,
-                keyfile=str(s.key) if s.key else None,
-            )
-            client.tls_insecure_set(s.insecure)
-        if will:
-            client.will_set(will.topic, will.payload, qos=1, retain=True)
-        client.connect_timeout = CONNECT_TIMEOUT_S
-        # paho has no jitter: each process draws its own delays, so that a restarted broker is not met by all at once.
-        client.reconnect_delay_set(min_delay=random.randint(1, 2), max_delay=random.randint(10, 20))  # noqa: S311 - jitter, no secret
-        client.max_inflight_messages_set(500)
-        client.max_queued_messages_set(10_000)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_connect_fail = self._connect_failed
         client.on_subscribe = self._subscribed
         client.on_message = self._arrived_singly
-        if s.transport == "tcp":
-            client.on_socket_open = _send_at_once
-        return client
 
     @property
     def is_connected(self) -> bool:
@@ -119,6 +92,11 @@ class MqttLink:
     def is_subscribed(self) -> bool:
         """True once the broker confirmed this connection's subscriptions: what is published from then on arrives."""
         return self._is_connected and self._subscribed_generation == self._generation
+
+    @property
+    def unacknowledged_count(self) -> int:
+        """How many QoS 1 messages the broker has not acknowledged; without a connection, at the end of the last one."""
+        return self._client.unacknowledged_count if self._is_connected else self._unacknowledged_at_end
 
     @property
     def generation(self) -> int:
@@ -256,6 +234,8 @@ class MqttLink:
             self._note_refusal(f"the broker refused the connection: {reason}")
             return
         self._refusal = ""
+        if not self._repeats:
+            self._client.drop_out_messages()
         self._generation += 1
         self._queue.begin_generation(self._generation, flags.session_present)
         self._connected_s = time.monotonic()
@@ -275,15 +255,21 @@ class MqttLink:
     def _disconnected(
         self, client: Any, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, props: Any
     ) -> None:
-        was_connected, self._is_connected = self._is_connected, False
+        was_connected = self._is_connected
+        if was_connected:
+            self._unacknowledged_at_end = self._client.unacknowledged_count
+        self._is_connected = False
         self._queue.end_generation()
+        if not was_connected and not self._refusal and not self._is_stopping:
+            self._note_refusal("the broker ended the connection before it had accepted it")
         if was_connected and reason.is_failure:
             log.warning("mqtt_disconnected", client_id=self._client_id, reason=str(reason))
         if was_connected and self._on_disconnected:
             self._on_disconnected()
 
     def _connect_failed(self, client: Any, userdata: Any) -> None:
-        self._note_refusal(f"no broker answers at {self._settings.host}:{self._settings.port}")
+        # paho calls this while it handles the exception, and does not hand it over.
+        self._note_refusal(no_connection(sys.exc_info()[1], self._settings.host, self._settings.port))
 
     def _note_refusal(self, text: str) -> None:
         if text != self._refusal:
@@ -297,8 +283,3 @@ class MqttLink:
         for (topic_filter, _), reason in zip(self._subscriptions, reasons, strict=False):
             if reason.is_failure:
                 log.error("mqtt_subscription_refused", filter=topic_filter, reason=str(reason))
-
-
-def _send_at_once(client: Any, userdata: Any, sock: Any) -> None:
-    # paho leaves Nagle's algorithm on: the second of two small packets would wait for the first one's TCP acknowledgement.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
