@@ -4,6 +4,7 @@
     sensors/<device>              an object of several metrics
     sensors/<device>/$status      online | offline, retained
     sensors/<device>/$meta        facts about the device, retained
+    sensors/<device>/$health      a node's outbox: how full it is, what it refused, retained
     acks/<device>                 from ingest: sequence numbers that are durable
     sensorline/ingest/$status     from ingest: state and counters, retained
     sensorline/ingest/confirm/<token>  to ingest: say when what came before this is durable
@@ -34,6 +35,7 @@ CONFIRMED = "acks/$confirm"
 
 STATUS = "$status"
 META = "$meta"
+HEALTH = "$health"
 
 NAME_MAX_CHARS = 128
 """A device path or metric longer than this is refused: it would be a payload in the wrong place."""
@@ -66,7 +68,7 @@ def check_name(name: str, what: str) -> str:
     if "+" in name or "#" in name:
         raise Rejected("name_wildcard", f"the {what} name {name!r} contains + or #, which are MQTT wildcards")
     if name.startswith("$"):
-        raise Rejected("name_reserved", f"the {what} name {name!r} starts with $; only $status and $meta do")
+        raise Rejected("name_reserved", f"the {what} name {name!r} starts with $; only $status, $meta and $health do")
     return name
 
 
