@@ -12,6 +12,7 @@
     sensorline/rejected/<topic>   from ingest: one for each rejected message
     sensorline/events/<device>    from ingest: where data may be missing; $all stands for every device
     sensorline/canary/<client>    a client's message to itself, to prove that its session is alive
+    sensorline/doctor/<token>/…   `sensorline doctor` to itself, to measure the broker
 
 MQTT 3.1.1, section 4.7 rules topic names: UTF-8, at most 65,535 bytes, `+` and `#` only in filters.
 """
@@ -28,6 +29,7 @@ REJECTED = "sensorline/rejected"
 EVENTS = "sensorline/events"
 EVENTS_FILTER = "sensorline/events/#"
 CANARY = "sensorline/canary"
+DOCTOR = "sensorline/doctor"
 INGEST_STATUS = "sensorline/ingest/$status"
 
 CONFIRM = "sensorline/ingest/confirm"

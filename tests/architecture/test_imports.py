@@ -24,6 +24,7 @@ LAYERS = (
     ("sensorline.mqtt", "sensorline.stores", "sensorline.accounts"),
     SERVICES,
     ("sensorline.up", "sensorline.compose"),
+    ("sensorline.doctor",),
     ("sensorline.cli",),
 )
 """From the bottom to the top. A module imports from lower layers and from its own part, nothing else."""

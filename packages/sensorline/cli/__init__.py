@@ -15,6 +15,7 @@ COMMANDS = {
     "web": "sensorline.cli.web:web",
     "node": "sensorline.cli.node:node",
     "config": "sensorline.cli.config:config",
+    "doctor": "sensorline.cli.doctor:doctor",
     "explain": "sensorline.cli.explain:explain",
     "device": "sensorline.cli.device:device",
     "dead-letters": "sensorline.cli.dead_letters:dead_letters",

@@ -132,6 +132,14 @@ class Connection:
             )
         return bytes(reply.data)
 
+    def get(self, path: str) -> tuple[int, bytes, Mapping[str, str]]:
+        """Return status, body and headers of a page of InfluxDB's own API. Raises StoreUnavailable when nobody answers."""
+        try:
+            reply = self._pool.request("GET", self.url + path, headers=self._headers, redirect=False)
+        except (HTTPError, OSError) as exc:
+            raise StoreUnavailable(f"InfluxDB at {self.url} does not answer: {exc}") from exc
+        return reply.status, bytes(reply.data), dict(reply.headers)
+
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         self._pool.clear()
