@@ -29,6 +29,7 @@ from sensorline.stores.influxdb.outbox import Item, Outbox
 from sensorline.stores.influxdb.placing import Placed, Placing
 from sensorline.stores.influxdb.settings import Buckets
 from sensorline.stores.influxdb.succession import Succession
+from sensorline.stores.influxdb.telling import Telling
 from sensorline.stores.influxdb.todo import Todo
 from sensorline.stores.influxdb.upkeep import Upkeep
 
@@ -44,6 +45,8 @@ class _Shipment(msgspec.Struct):
     parcels: list[Parcel]
     placed: Placed | None = None
     devices: set[str] = set()
+    told_to: int = 0
+    """Up to which number it has what Telling holds."""
     is_counted: bool = False
     is_to_be_saved: bool = False
     """Its lines are to be written down before they are sent."""
@@ -58,6 +61,7 @@ class Forwarder:
         file: LocalFile,
         registry: Registry,
         ledger: Ledger,
+        telling: Telling,
         outbox: Outbox,
         succession: Succession,
         connection: Connection,
@@ -66,6 +70,7 @@ class Forwarder:
         self._file = file
         self._registry = registry
         self._ledger = ledger
+        self._telling = telling
         self._outbox = outbox
         self._succession = succession
         self._connection = connection
@@ -92,10 +97,11 @@ class Forwarder:
         self.todo = Todo(file, self._registry)
         self._half_days = HalfDays(file, connection, delivery, buckets, by_id)
         self._upkeep = Upkeep(
-            file, connection, delivery, buckets, self._store, self.todo, self._half_days, by_id
+            file, connection, delivery, buckets, self._store, self.todo, self._half_days, by_id, self._telling
         )
         self._placing = Placing(self._registry, connection, buckets.raw)
         self._has_adopted = local.ADOPTED in local.load_borders(file)
+        self._telling.begin()
 
     @property
     def has_adopted(self) -> bool:
@@ -105,7 +111,8 @@ class Forwarder:
     @property
     def is_idle(self) -> bool:
         """True when InfluxDB has everything that was committed."""
-        is_empty = self._shipment is None and self._placed is None and not self._ledger.has_devices_to_tell
+        has_state = self._ledger.has_devices_to_tell or self._telling.has_news
+        is_empty = self._shipment is None and self._placed is None and not has_state
         is_there = self._outbox.delivered >= self._outbox.newest and not self._succession.is_pending
         return is_empty and is_there
 
@@ -139,6 +146,7 @@ class Forwarder:
         if shipment.placed is not None:
             self._outbox.has_delivered(shipment.placed.items)
         self._told |= shipment.devices
+        self._telling.delivered(shipment.told_to)
         self._shipment = self._placed = None
         self._tell_newest()
         return True
@@ -173,11 +181,15 @@ class Forwarder:
         placed = self._placed
         if placed is not None:
             self._placing.settle(placed)
+        lines, told_to = self._telling.take(self._buckets.raw)
         devices = self._ledger.take_devices_to_tell(self._buckets.raw)
         state = [points.device_line(self._ledger.facts_of(device)) for device in sorted(devices)]
+        state += lines
         if placed is None:
-            return _Shipment([Parcel(self._buckets.state, b"".join(state))], None, devices) if state else None
-        return _Shipment(self._parcels(placed, state), placed, devices, is_to_be_saved=bool(placed.between))
+            parcels = [Parcel(self._buckets.state, b"".join(state))]
+            return _Shipment(parcels, None, devices, told_to) if state else None
+        parcels = self._parcels(placed, state)
+        return _Shipment(parcels, placed, devices, told_to, is_to_be_saved=bool(placed.between))
 
     def _gather(self) -> list[Item]:
         # An entry is not divided between requests if it fits into one, so that readers see it at once.
@@ -246,6 +258,7 @@ class Forwarder:
         number = self._outbox.delivered if placed is None else placed.number
         self._saved_s = time.monotonic()
         is_needed = number != self._saved_number or self._unsaved or self._told or self._has_pending
+        is_needed = is_needed or self._telling.is_unsaved
         if not (is_needed or pending or refused):
             return
         letters = self._letters(refused)
@@ -257,6 +270,7 @@ class Forwarder:
                     self._half_days.save(db)
                     self._ledger.count(db, self._uncounted - len(letters))
                     self._ledger.told(db, self._buckets.raw, self._told)
+                    told_to = self._telling.save(db, self._buckets.raw)
                     if letters:
                         self._ledger.write_dead_letters(db, letters)
                     local.save_pending(db, pending)
@@ -271,6 +285,7 @@ class Forwarder:
             known.is_unsaved = False
         self._unsaved, self._told, self._uncounted = [], set(), 0
         self._has_pending, self._saved_number = bool(pending), number
+        self._telling.saved(told_to)
         self.settled += Settled(refused=len(letters))
 
     def _letters(self, refused: Sequence[Refused]) -> list[DeadLetter]:

@@ -14,6 +14,7 @@ from sensorline.errors import StoreUnavailable
 from sensorline.stores import journal
 from sensorline.stores.influxdb.known import NEVER_NS, NO_OLDEST_NS, KnownSeries
 from sensorline.stores.sqlite import schema
+from sensorline.stores.sqlite.events import TABLES as EVENT_TABLES
 
 _V1 = """
 CREATE TABLE series (
@@ -99,12 +100,26 @@ INSERT INTO counter VALUES ('delivered', 0);
     + journal.TABLES
 )
 
+_V5 = (
+    """
+CREATE TABLE state_to_tell (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    line BLOB NOT NULL,
+    UNIQUE (bucket, key)
+);
+"""
+    + EVENT_TABLES
+    + journal.SNAPSHOT_TABLE
+)
+
 
 def _step(script: str) -> Any:
     return lambda db: schema.run_script(db, script)
 
 
-MIGRATIONS: schema.Migrations = (_step(_V1), _step(_V2), _step(_V3), _step(_V4))
+MIGRATIONS: schema.Migrations = (_step(_V1), _step(_V2), _step(_V3), _step(_V4), _step(_V5))
 
 
 def path_beside(store: Path) -> Path:

@@ -18,7 +18,7 @@ from sensorline.reading import Receipt
 from sensorline.stores.base import RECEIPTS_KEPT
 from sensorline.stores.influxdb.local import LocalFile
 from sensorline.stores.influxdb.newest import NewestWaiting
-from sensorline.stores.journal import Cursor, Entry, Journal, decode, encode
+from sensorline.stores.journal import Cursor, Entry, Journal, Notes, decode, encode, recall
 from sensorline.stores.journal.table import HEAD_BYTES, Numbered
 
 log = structlog.get_logger()
@@ -83,14 +83,19 @@ class Outbox:
             self._cursor = Cursor(db, delivered)
         self._read: deque[Numbered] = deque()
         self.newest = self._journal.newest
+        self.notes = Notes()
+        self.noted_bytes = 0
+        """How many bytes of entries have come since the first one that is needed for its notes."""
 
     def scan(self) -> Iterator[Item]:
         """Yield every entry that waits, at a start: it makes the counts right."""
         with self._file.reading() as db:
+            self.notes.load(db)
             cursor = Cursor(db, thorough=True)
             for number, body in cursor.read():
                 item = _unpack(number, body)
                 self._note_receipts(item)
+                self._note_notes(item)
                 if number > self.delivered:
                     self._note_newest(item)
                     self.readings += len(item.entry.values)
@@ -122,6 +127,26 @@ class Outbox:
     def is_long(self) -> bool:
         """True while the newest readings have to wait for others, request after request."""
         return self.readings > LONG_READINGS
+
+    def _note_notes(self, item: Item) -> None:
+        if item.entry.notes:
+            self.notes.note(item.number)
+        if self.notes.is_held:
+            self.noted_bytes += item.size
+
+    def recall(self) -> tuple[bytes, list[bytes]]:
+        """Return the last snapshot of tracking's state, and the notes of the entries after it."""
+        with self._file.reading() as db:
+            return recall(db, lambda body: decode(body[_STAMP.size :]))
+
+    def save_snapshot(self) -> None:
+        """Save a snapshot, if one is due, so that the ring may turn over the notes before it. Raises StoreUnavailable."""
+        with self._file.lock:
+            if self.notes.is_due:
+                with self._file.transaction() as db:
+                    self.notes.save(db, self.newest)
+                self.notes.saved(self.newest)
+                self.noted_bytes = 0
 
     def check_room(self, size: int) -> None:
         """Raise StoreUnavailable if the journal has no room for a body of a size; tell people before that happens."""
@@ -157,6 +182,7 @@ class Outbox:
         item = _unpack(number, body, entry)
         self._note_receipts(item)
         self._note_newest(item)
+        self._note_notes(item)
         with self.condition:
             self.newest = number
             self.readings += len(entry.values)
@@ -229,7 +255,7 @@ class Outbox:
     def trim(self, delivered: int) -> None:
         """Let the ring turn over entries up to `delivered`, as it is noted in the file; inside a transaction."""
         keep_from = self._chunks[0][0] if self._chunks else delivered + 1
-        self._journal.trim(min(delivered, keep_from - 1))
+        self._journal.trim(min(delivered, keep_from - 1, self.notes.needed_from - 1))
         self._journal.shrink()
 
     def wake(self) -> None:

@@ -1,10 +1,12 @@
 """What the store writes, as lines: readings, rollups, marks of what is to do, state. Fields of readings are always floats."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 
 import msgspec
 
+from sensorline.events import Account, Event
 from sensorline.reading import DeviceFacts, Series
 from sensorline.stores.influxdb.names import stored_name, string_field, tag_value
 
@@ -14,6 +16,12 @@ _HUGE = 1.7976931348623157e308
 
 STATE_TIME_NS = 0
 """Every state point has this time, so that the next one replaces it."""
+
+_EVENT_TIME_BYTES = 6
+"""Events are points of one series for each device, and have times of their own: made of their ids, so that the next one of an id
+replaces it. 2^48 ns are 78 hours: with InfluxDB's shards of seven days, which begin on Mondays, all are in one with 1970-01-01, a Thursday."""
+
+_NEVER_NS = 2**62
 
 
 def reading_lines(texts: Sequence[str], values: Sequence[float], times_ns: Sequence[int]) -> list[str]:
@@ -59,6 +67,37 @@ def device_line(facts: DeviceFacts) -> bytes:
     """Return the state line of what is known of a device."""
     text = string_field(msgspec.json.encode(facts).decode())
     return f"device,device={tag_value(facts.device)} facts={text} {STATE_TIME_NS}\n".encode()
+
+
+def event_line(event: Event) -> bytes:
+    """Return the state line of an event; that of a withdrawn one takes it away."""
+    if event.is_withdrawn:
+        return event_gone_line(event.id, event.device)
+    end_ns = 2**63 - 1 if event.end_ns is None else event.end_ns
+    text = string_field(msgspec.json.encode(event).decode())
+    fields = f'start_ns={event.start_ns}i,end_ns={end_ns}i,kind="{event.kind}",event={text}'
+    return f"{_event_key(event.device)} {fields} {_event_time_ns(event.id)}\n".encode()
+
+
+def event_gone_line(event_id: str, device: str) -> bytes:
+    """Return the state line that takes an event away: it is before and after every range."""
+    fields = f'start_ns={_NEVER_NS}i,end_ns=-1i,kind="",event=""'
+    return f"{_event_key(device)} {fields} {_event_time_ns(event_id)}\n".encode()
+
+
+def _event_key(device: str) -> str:
+    return f"event,device={tag_value(device)}" if device else "event"
+
+
+def _event_time_ns(event_id: str) -> int:
+    digest = hashlib.blake2b(event_id.encode(), digest_size=_EVENT_TIME_BYTES).digest()
+    return int.from_bytes(digest, "big")
+
+
+def account_line(account: Account) -> bytes:
+    """Return the state line of a device's account."""
+    text = string_field(msgspec.json.encode(account).decode())
+    return f"account,device={tag_value(account.device)} account={text} {STATE_TIME_NS}\n".encode()
 
 
 def border_line(borders: dict[str, int]) -> bytes:

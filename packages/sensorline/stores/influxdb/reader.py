@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sensorline.events import Account, Event, EventKind
 from sensorline.reading import DeviceFacts, Series
 from sensorline.stores.base import Columns, DeviceInfo, SeriesInfo
 from sensorline.stores.buckets import HOUR_NS, MINUTE_NS, SECOND_NS, bucket_width, check_range
 from sensorline.stores.influxdb.connection import Connection, Table
 from sensorline.stores.influxdb.levels import ROWS_MAX, Levels
-from sensorline.stores.influxdb.names import shown_name
+from sensorline.stores.influxdb.names import shown_name, stored_name
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
 from sensorline.stores.influxdb.windows import added
 
@@ -131,6 +132,40 @@ class InfluxReader:
                 series = Series(shown_name(table.tags["device"]), shown_name(table.name))
                 newest[series] = max(reading, newest.get(series, reading))
         return facts, newest
+
+    def events(
+        self,
+        start_ns: int,
+        end_ns: int,
+        device: str | None = None,
+        limit: int = 1000,
+        kind: EventKind | None = None,
+    ) -> list[Event]:
+        """Return the newest events that touch a range; see stores.base.StoreReader.events."""
+        start_ns, end_ns = min(max(start_ns, 0), LAST_NS), min(max(end_ns, 0), LAST_NS)
+        where = [f"end_ns >= {start_ns}", f"start_ns < {end_ns}"]
+        parameters = {}
+        if device is not None:
+            # One that concerns all has no such tag.
+            where.append("(device = '' OR device = $device)" if device else "device = ''")
+            parameters = {"device": stored_name(device)} if device else {}
+        if kind is not None:
+            where.append(f"kind = '{kind.value}'")
+        (tables,) = self._connection.influxql(
+            self._buckets.state,
+            [f"SELECT top(start_ns, {limit:d}), event FROM event WHERE {' AND '.join(where)}"],
+            **parameters,
+        )
+        found = [msgspec.json.decode(row[2], type=Event) for table in tables for row in table.values]
+        return sorted(found, key=lambda event: (-event.start_ns, event.id))
+
+    def accounts(self) -> list[Account]:
+        """Return every device's account, ordered by device."""
+        (tables,) = self._connection.influxql(
+            self._buckets.state, ["SELECT account FROM account GROUP BY device"]
+        )
+        found = [msgspec.json.decode(table.values[-1][1], type=Account) for table in tables]
+        return sorted(found, key=lambda account: account.device)
 
     def export(self, series: Series, start_ns: int, end_ns: int) -> Iterator[tuple[int, float]]:
         """Yield every reading of the range in order; each few thousand are a question of their own."""

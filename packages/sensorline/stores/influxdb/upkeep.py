@@ -21,6 +21,7 @@ from sensorline.stores.influxdb.known import KnownSeries
 from sensorline.stores.influxdb.local import LocalFile
 from sensorline.stores.influxdb.rollups import OF_READINGS, OF_ROLLUPS, Rollups
 from sensorline.stores.influxdb.settings import Buckets
+from sensorline.stores.influxdb.telling import Telling
 from sensorline.stores.influxdb.todo import Hour, Todo, Window
 
 log = structlog.get_logger()
@@ -49,8 +50,10 @@ class Upkeep:
         todo: Todo,
         half_days: HalfDays,
         by_id: dict[int, KnownSeries],
+        telling: Telling,
     ) -> None:
         self._file = file
+        self._telling = telling
         self._delivery = delivery
         self._buckets = buckets
         self._settings = settings
@@ -167,6 +170,12 @@ class Upkeep:
             with self._file.transaction() as db:
                 local.save_borders(db, borders)
             self._borders = borders
+        if s.keep_raw_days:
+            with self._file.lock:
+                with self._file.transaction() as db:
+                    has_forgotten = self._telling.forget(db, borders["raw_ns"])
+                if has_forgotten:
+                    self._telling.wrote()
         if s.keep_rejected_days:
             border_ns = int(now_ns - s.keep_rejected_days * DAY_NS)
             with self._file.transaction() as db:

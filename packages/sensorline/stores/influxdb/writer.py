@@ -7,9 +7,12 @@ import math
 import time
 from array import array
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+
+import structlog
 
 from sensorline.errors import StoreUnavailable
+from sensorline.events import Account, Event
 from sensorline.reading import Batch, Committed, Readings, Receipt, Series, Settled
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import RECEIPTS_KEPT, Backlog, WriterState
@@ -23,7 +26,15 @@ from sensorline.stores.influxdb.local import LocalFile
 from sensorline.stores.influxdb.outbox import Outbox, pack
 from sensorline.stores.influxdb.settings import InfluxSettings
 from sensorline.stores.influxdb.succession import Succession
+from sensorline.stores.influxdb.telling import Telling
 from sensorline.stores.journal import Entry
+from sensorline.stores.sqlite import events
+
+log = structlog.get_logger()
+
+SNAPSHOT_INTERVAL_S = 300.0
+SNAPSHOT_BYTES = 8 * 2**20
+"""A snapshot of tracking's state is saved so often, or after so many bytes of entries: they stay in the ring until then."""
 
 
 class InfluxWriter:
@@ -44,6 +55,7 @@ class InfluxWriter:
                 known.committed_number = item.number
         self._succession = Succession(self._file, settings.bucket, self._outbox.newest)
         self._ledger = Ledger(self._file, settings.bucket)
+        self._telling = Telling(self._file, settings.bucket)
         pending = local.load_pending(self._file)
         self._succession.tell(
             self._outbox.readings
@@ -54,6 +66,7 @@ class InfluxWriter:
             self._file,
             self._registry,
             self._ledger,
+            self._telling,
             self._outbox,
             self._succession,
             self._connection,
@@ -61,6 +74,7 @@ class InfluxWriter:
         )
         self._forwarding = Forwarding(self._forwarder, self._outbox)
         self._told = Settled()
+        self._snapshot_s = time.monotonic()
         self._forwarding.start()
 
     def commit(self, batch: Batch) -> Committed:
@@ -70,8 +84,11 @@ class InfluxWriter:
         """
         with self._file.lock:
             added: list[KnownSeries] = []
+            self._outbox.notes.is_current = False
             try:
-                return self._commit(batch, added)
+                committed = self._commit(batch, added)
+                self._outbox.notes.is_current = True
+                return committed
             except BaseException:
                 self._registry.remove(added)
                 self._outbox.rolled_back()
@@ -80,8 +97,9 @@ class InfluxWriter:
     def _commit(self, batch: Batch, added: list[KnownSeries]) -> Committed:
         entry, undecided = self._entry(batch, added)
         changed = self._ledger.changed_facts(batch)
-        is_entry = bool(len(entry.values) or entry.packet_ids or entry.begins_session)
-        if not (is_entry or changed or batch.dead_letters):
+        is_entry = bool(len(entry.values) or entry.packet_ids or entry.begins_session or entry.notes)
+        has_events = bool(batch.events or batch.accounts)
+        if not (is_entry or changed or batch.dead_letters or has_events):
             return Committed(0, 0, 0)
         number, body = 0, b""
         if is_entry:
@@ -94,6 +112,8 @@ class InfluxWriter:
                 number = self._outbox.append(body)
             if changed:
                 self._ledger.write_facts(db, changed)
+            if has_events:
+                self._telling.write(db, batch)
             if batch.dead_letters:
                 self._ledger.write_dead_letters(db, batch.dead_letters)
             if batch.begins_session and self._ledger.has_old_receipts:
@@ -105,6 +125,8 @@ class InfluxWriter:
         stored = len(entry.values) - undecided
         self._stored += stored
         self._ledger.wrote_facts(changed)
+        if has_events:
+            self._telling.wrote()
         if is_entry:
             self._outbox.appended(number, entry, body)
         else:
@@ -116,7 +138,7 @@ class InfluxWriter:
         readings = batch.readings
         if not readings:
             empty = Entry(packet_ids=batch.packet_ids, digests=batch.digests)
-            empty.begins_session = batch.begins_session
+            empty.begins_session, empty.notes = batch.begins_session, batch.notes
             return empty, 0
         self._check(readings)
         all_known = self._known(readings.series, added)
@@ -133,6 +155,7 @@ class InfluxWriter:
             batch.packet_ids,
             batch.digests,
             batch.begins_session,
+            batch.notes,
         )
         return entry, self._undecided(all_known, readings.time_ns)
 
@@ -198,9 +221,31 @@ class InfluxWriter:
             return list(self._registry.by_series)
 
     def maintain(self, now_ns: int) -> bool:
-        """Let the forwarder do what upkeep there is; it never keeps the caller waiting."""
+        """Let the forwarder do what upkeep there is, which keeps nobody waiting, and save tracking's state when that is due."""
         self._forwarding.want_upkeep(now_ns)
+        is_due = time.monotonic() >= self._snapshot_s + SNAPSHOT_INTERVAL_S
+        if is_due or self._outbox.noted_bytes > SNAPSHOT_BYTES:
+            self._outbox.save_snapshot()
+            self._snapshot_s = time.monotonic()
         return False
+
+    def keep(self, snapshot: Callable[[], bytes]) -> None:
+        """Register who gives tracking's state; see stores.base.StoreWriter.keep."""
+        self._outbox.notes.snapshot = snapshot
+
+    def recall(self) -> tuple[bytes, list[bytes]]:
+        """Return the last snapshot and the notes of every commit after it. Raises StoreUnavailable."""
+        return self._outbox.recall()
+
+    def accounts(self) -> list[Account]:
+        """Return every device's account, as it was committed here. Raises StoreUnavailable."""
+        with self._file.reading() as db:
+            return events.accounts(db)
+
+    def open_events(self) -> list[Event]:
+        """Return the events that go on. Raises StoreUnavailable."""
+        with self._file.reading() as db:
+            return events.open_events(db)
 
     def step(self, now_ns: int, timeout_s: float) -> bool:
         """Do one step of upkeep and wait for it; True if there is more. Raises StoreUnavailable."""
@@ -223,6 +268,11 @@ class InfluxWriter:
 
     def close(self) -> None:
         """Stop delivering, note how far it has come, and close the file and the connections."""
+        try:
+            self._outbox.save_snapshot()
+        except StoreUnavailable as exc:
+            # Its notes are still in the journal.
+            log.warning("snapshot_not_saved", detail=str(exc))
         if not self._forwarding.stop():
             return
         self._forwarder.close()
