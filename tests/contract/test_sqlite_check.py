@@ -9,6 +9,7 @@ import pytest
 from tests.support import stored
 from tests.support.processes import run_sensorline
 
+from sensorline.events import Account, Event, EventKind
 from sensorline.reading import Batch, Reading, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.sqlite import SqliteWriter
@@ -48,6 +49,20 @@ def path(tmp_path: Path) -> Path:
     made = tmp_path / "a.db"
     fill(made)
     return made
+
+
+def test_an_event_or_an_account_that_cannot_be_read_is_named(path: Path) -> None:
+    with closing(SqliteWriter(StoreSettings(path=path))) as writer:
+        event = Event("a", EventKind.SILENT, "desk", T0_NS, None)
+        writer.commit(Batch(events=[event], accounts=[Account("desk"), Account("roof")]))
+    assert findings(path) == []
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE event SET body = x'93'")
+        db.execute("UPDATE account SET body = 'text' WHERE device = 'roof'")
+        db.commit()
+    first, second = findings(path)
+    assert first.startswith("event a: cannot be read")
+    assert second.startswith("account roof: cannot be read")
 
 
 @pytest.mark.parametrize(

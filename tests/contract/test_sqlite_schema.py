@@ -14,6 +14,7 @@ from sensorline.errors import StoreTooNew, StoreUnavailable
 from sensorline.reading import Batch, Reading, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.sqlite import SqliteReader, SqliteWriter
+from sensorline.stores.sqlite.backup import back_up
 from sensorline.stores.sqlite.schema import open_reader, open_writer
 from sensorline.stores.sqlite.versions import MIGRATIONS
 
@@ -167,7 +168,9 @@ def test_a_migration_killed_at_any_statement_happened_whole_or_not_at_all_and_go
 
 def test_a_store_without_events_gets_their_tables(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
-    SqliteWriter(StoreSettings(path=path)).close()
+    writer = SqliteWriter(StoreSettings(path=path))
+    writer.commit(Batch.of([Reading(Series("desk", "t"), 10**18, 1.0)]))
+    writer.close()
     whole = _schema(path)
     db = sqlite3.connect(path)
     for table in ("event", "account", "snapshot"):
@@ -175,6 +178,8 @@ def test_a_store_without_events_gets_their_tables(tmp_path: Path) -> None:
     db.execute("PRAGMA user_version = 3")
     db.commit()
     db.close()
+    # Before an upgrade people make a backup, perhaps with the new version's program.
+    assert back_up(path, tmp_path / "backup.db").readings == 1
     writer = SqliteWriter(StoreSettings(path=path))
     assert (writer.open_events(), writer.accounts(), writer.recall()) == ([], [], (b"", []))
     writer.close()

@@ -33,6 +33,7 @@ def entries(draw: st.DrawFn) -> Entry:
         draw(st.lists(st.integers(1, 65_535), min_size=receipts, max_size=receipts)),
         draw(st.lists(st.integers(0, 2**width - 1), min_size=receipts, max_size=receipts)),
         draw(st.booleans()),
+        draw(st.binary(max_size=300)),
     )
 
 
@@ -46,6 +47,17 @@ def test_an_entry_comes_back_as_it_was(entry: Entry) -> None:
     assert list(found.packet_ids) == entry.packet_ids
     assert list(found.digests) == entry.digests
     assert found.begins_session == entry.begins_session
+    assert found.notes == entry.notes
+
+
+@given(entries())
+def test_notes_cost_their_own_bytes_and_an_entry_without_them_is_as_it_was(entry: Entry) -> None:
+    notes, entry.notes = entry.notes, b""
+    plain = encode(entry)
+    assert not plain[1] & 8
+    entry.notes = notes
+    # What packs well may even make the rest smaller; zlib's own frame is a dozen bytes.
+    assert len(encode(entry)) <= len(plain) + len(notes) + 12
 
 
 @given(st.binary(max_size=200))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from sensorline.errors import StoreUnavailable
 from sensorline.stores.sqlite.check import Check
 from sensorline.stores.sqlite.schema import BUSY_TIMEOUT_S
+from sensorline.stores.sqlite.versions import MIGRATIONS
 
 
 class Backup(NamedTuple):
@@ -79,14 +80,15 @@ def _copy(store: Path, part: Path) -> Backup:
         readings = None
         if "reading" in tables:
             (readings,) = copy.execute("SELECT count(*) FROM reading").fetchone()
+        (version,) = copy.execute("PRAGMA user_version").fetchone()
     if readings is None and "block" in tables:
-        readings = _check(store, part)
+        readings = _check(store, part, version)
     return Backup(series, readings, part.stat().st_size)
 
 
-def _check(store: Path, copy: Path) -> int:
+def _check(store: Path, copy: Path, version: int) -> int:
     """Check journal, blocks and rollups of a copy; return how many readings it holds."""
-    check = Check(copy)
+    check = Check(copy, migrations=MIGRATIONS[:version])
     found = list(islice(check.findings(), 3))
     if found:
         raise StoreUnavailable(f"the store {store} is damaged, so nothing was backed up: {'; '.join(found)}")

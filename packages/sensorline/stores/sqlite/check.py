@@ -55,8 +55,11 @@ class Checked(msgspec.Struct):
 class Check:
     """One look at a store. `findings()` first, then `result` is complete."""
 
-    def __init__(self, path: Path, *, repair: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, repair: bool = False, migrations: schema.Migrations = MIGRATIONS
+    ) -> None:
         self._path = path
+        self._migrations = migrations
         self._repair = repair
         self.result = Checked()
         self._names: dict[int, Series] = {}
@@ -65,7 +68,7 @@ class Check:
     def findings(self) -> Iterator[str]:
         """Yield a line for each fault. Raises StoreUnavailable when the store cannot be read at all."""
         opened = schema.open_writer if self._repair else schema.open_reader
-        with closing(opened(self._path, MIGRATIONS)) as db:
+        with closing(opened(self._path, self._migrations)) as db:
             try:
                 for finding, is_repaired in self._all(db):
                     self.result.faults += not is_repaired

@@ -36,6 +36,11 @@ _account = msgspec.msgpack.Decoder(Account).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def exist(db: sqlite3.Connection) -> bool:
+    """Tell whether a database has these tables."""
+    return db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'event'").fetchone() is not None
+
+
 def write(db: sqlite3.Connection, events: Sequence[Event], accounts: Sequence[Account]) -> None:
     """Write events and accounts in the place of earlier ones; withdrawn events are deleted."""
     # The last word of a batch counts.
@@ -97,7 +102,9 @@ def forget(db: sqlite3.Connection, before_ns: int) -> list[tuple[str, str]]:
 
 
 def unreadable(db: sqlite3.Connection) -> Iterator[str]:
-    """Yield a line for each row that is no event or no account."""
+    """Yield a line for each row that is no event or no account; none for a database of before there were any."""
+    if not exist(db):
+        return
     for table, name, decode in (("event", "id", _event), ("account", "device", _account)):
         for key, body in db.execute(f"SELECT {name}, body FROM {table}"):
             try:

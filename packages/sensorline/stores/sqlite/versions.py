@@ -8,7 +8,7 @@ import sqlite3
 
 from sensorline.stores.journal import SNAPSHOT_TABLE
 from sensorline.stores.journal import TABLES as JOURNAL_TABLES
-from sensorline.stores.sqlite.events import TABLES as EVENT_TABLES
+from sensorline.stores.sqlite import events
 from sensorline.stores.sqlite.moving import Moving, has_rows_layout
 from sensorline.stores.sqlite.schema import LEDGER_TABLES, Migrations, run_script
 
@@ -56,7 +56,7 @@ CREATE TABLE day_summary (
 )
 """See layout for the keys, blocks and rollups for the bodies."""
 
-_EVENTS = EVENT_TABLES + SNAPSHOT_TABLE
+_EVENTS = events.TABLES + SNAPSHOT_TABLE
 
 
 def _create(db: sqlite3.Connection) -> None:
@@ -73,7 +73,7 @@ def _add_blocks(db: sqlite3.Connection) -> None:
 
 
 def _add_events(db: sqlite3.Connection) -> None:
-    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'event'").fetchone():
+    if not events.exist(db):
         run_script(db, _EVENTS)
 
 
