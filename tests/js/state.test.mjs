@@ -98,9 +98,9 @@ test("metric names become words", () => {
 });
 
 test("the address carries range and devices there and back", () => {
-  const state = { range: "6h", devices: ["a/b c", "ü&=#"] };
+  const state = { range: "6h", devices: ["a/b c", "ü&=#"], at: NOW };
   assert.deepEqual(parseHash(formatHash(state)), state);
-  assert.deepEqual(parseHash("#range=nonsense"), { range: "15m", devices: [] });
+  assert.deepEqual(parseHash("#range=nonsense&at=soon"), { range: "15m", devices: [], at: null });
   assert.equal(formatHash({ range: "15m", devices: [] }), "");
 });
 

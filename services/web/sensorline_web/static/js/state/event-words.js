@@ -1,0 +1,75 @@
+// An event in words: a few for a label on the chart, a sentence for everything else.
+import { clock, day, instant, shortClock, span } from "../format.js";
+
+const number = new Intl.NumberFormat("en");
+
+/** `3 readings`, `1 reading`. */
+export function readings(count) {
+  return `${number.format(count)} ${count === 1 ? "reading" : "readings"}`;
+}
+
+/** A word or two: "37 missing", "silent", "clock wrong". */
+export function shortWords({ kind, count }) {
+  if (kind === "missing") return `${number.format(count)} missing`;
+  if (kind === "refused") return `${number.format(count)} refused`;
+  return { silent: "silent", session_lost: "session lost", clock: "clock wrong", store: "store away" }[kind] ?? "data may be missing";
+}
+
+/** What happened, without the time. */
+export function whatHappened({ kind, count, end }) {
+  switch (kind) {
+    case "missing": return `${readings(count)} missing`;
+    case "refused": return `${readings(count)} refused: the device’s outbox was full`;
+    case "silent": return "No readings came";
+    case "session_lost": return "The broker forgot what waited for ingest";
+    case "clock": return "The device’s clock was wrong";
+    case "store": return end === null ? "Readings cannot be stored" : "Readings could not be stored at once";
+    default: return "Data may be missing";
+  }
+}
+
+/** "14:03:07–14:05:12", "since 14:03:07", "20 Nov 23:58:01 – 21 Nov 00:10:00"; one instant where both ends read alike. */
+export function period({ start, end }, now) {
+  if (end === null) return `since ${instant(start, now)}`;
+  const from = instant(start, now);
+  if (sameDay(start, end)) return clock(start) === clock(end) ? from : `${from}–${clock(end)}`;
+  return `${day(start)} ${clock(start)} – ${day(end)} ${clock(end)}`;
+}
+
+/** How long it took or takes: "37 s", "5 min so far". */
+export function duration({ start, end }, now) {
+  if (end === null) return `${span(now - start)} so far`;
+  return end - start < 1_000 ? "under 1 s" : span(end - start);
+}
+
+/** The sentence of an event: kind, count, from–to. `title`: the device's name, where it is not said elsewhere. */
+export function sentence(event, { now, title = "" }) {
+  return `${title ? `${title}: ` : ""}${whatHappened(event)}, ${period(event, now)}`;
+}
+
+/** The label of several events at one place. */
+export function groupWords(events) {
+  if (events.length === 1) return shortWords(events[0]);
+  const kinds = new Set(events.map((event) => event.kind));
+  const [kind] = kinds;
+  if (kinds.size === 1 && (kind === "missing" || kind === "refused")) {
+    return shortWords({ kind, count: events.reduce((sum, event) => sum + event.count, 0) });
+  }
+  return kinds.size === 1 ? `${events.length} × ${shortWords(events[0])}` : `${events.length} events`;
+}
+
+/** Sequence numbers in words: "1201–1237, 1240". At most `most` ranges, then how many more. */
+export function rangesWords(ranges, most = 12) {
+  const words = ranges.slice(0, most).map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`));
+  if (ranges.length > most) words.push(`${ranges.length - most} more`);
+  return words.join(", ");
+}
+
+/** "14:03–14:05" or "since 14:03": short, for a chart's description. */
+export function shortPeriod({ start, end }) {
+  return end === null ? `since ${shortClock(start)}` : `${shortClock(start)}–${shortClock(end)}`;
+}
+
+function sameDay(a, b) {
+  return new Date(a).toDateString() === new Date(b).toDateString();
+}
