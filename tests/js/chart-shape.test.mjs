@@ -5,6 +5,7 @@ import { Pace } from "../../services/web/sensorline_web/static/js/chart/pace.js"
 import { dashAt } from "../../services/web/sensorline_web/static/js/chart/palette.js";
 import { spread } from "../../services/web/sensorline_web/static/js/chart/plugins/last-value.js";
 import { Scene } from "../../services/web/sensorline_web/static/js/chart/scene.js";
+import { EventSet } from "../../services/web/sensorline_web/static/js/state/events.js";
 import { SeriesBuffer } from "../../services/web/sensorline_web/static/js/series/buffer.js";
 import { commonSpans, findGaps, gapThreshold } from "../../services/web/sensorline_web/static/js/series/gaps.js";
 import { rangeTicks, valueRange } from "../../services/web/sensorline_web/static/js/series/yrange.js";
@@ -101,10 +102,17 @@ test("a scene finds each visible line's point at an instant, and none within a g
   }
   const [model] = panelModels(store, new Set());
   const scene = new Scene();
-  const picture = scene.compose({ model, buffers, store, hidden: new Set(), from: 0, to: 30_000 });
+  const events = new EventSet();
+  events.apply({ id: "e", kind: "missing", device: "a", start: 2_000, end: 20_000, count: 17, ranges: [], detail: "" });
+  const view = { model, buffers, store, events, from: 0, to: 30_000, pixel: 10 };
+  const picture = scene.compose({ ...view, hidden: new Set() });
   assert.deepEqual(scene.at(1_100).map((entry) => [entry.device, entry.point.t]), [["a", 1_000], ["b", 1_000]]);
   assert.deepEqual(scene.at(10_000), []);
   assert.deepEqual(picture.gaps, [[2_000, 20_000], [20_000, 30_000]]);
-  scene.compose({ model, buffers, store, hidden: new Set(["a"]), from: 0, to: 30_000 });
+  assert.deepEqual(picture.hatches, [[2_000, 20_000]]);
+  assert.deepEqual(scene.eventsAt(10_000).map((event) => event.id), ["e"]);
+  // A line that is hidden takes its events along.
+  scene.compose({ ...view, hidden: new Set(["a"]) });
   assert.deepEqual(scene.at(1_100).map((entry) => entry.device), ["b"]);
+  assert.deepEqual(scene.eventsAt(10_000), []);
 });

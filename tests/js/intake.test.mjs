@@ -3,15 +3,22 @@ import test from "node:test";
 
 globalThis.document = { hidden: false };
 const { Intake } = await import("../../services/web/sensorline_web/static/js/intake.js");
+const { Losses } = await import("../../services/web/sensorline_web/static/js/losses.js");
 
 const frame = (changes) => ({ t: 2, series: [["desk", "t", [1], [20], 1]], ...changes });
 
 function build() {
   const asked = [];
   const page = { lines: () => [{ device: "desk", metric: "t" }], plotWidth: () => 500, dirty() {}, values() {}, anyError: () => false };
+  const api = {
+    series: async (group) => { asked.push(group); return new Promise(() => {}); },
+    events: async () => new Promise(() => {}),
+  };
+  const clock = { now: () => 2 };
   const intake = new Intake({
-    api: { series: async (group) => { asked.push(group); return new Promise(() => {}); } },
-    clock: { now: () => 2 },
+    api,
+    clock,
+    losses: new Losses({ api, clock, timeline: { span: () => ({ from: "now-1h", to: "now" }) }, onChange() {}, onBooks() {} }),
     store: { reading: () => false },
     series: { add() {}, bucketWidths: [] },
     timeline: { paused: false, missed: 0, span: () => ({ from: "now-1h", to: "now" }) },

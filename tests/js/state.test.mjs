@@ -108,6 +108,7 @@ test("the pill has a word for every state of the connection", () => {
   const words = (state) => connectionPill({ socket: "connected", broker: "connected", ...state }).words;
   assert.equal(words({}), "Live");
   assert.equal(words({ paused: true }), "Paused");
+  assert.equal(words({ paused: true, past: true }), "In the past");
   assert.equal(words({ broker: "disconnected", paused: true }), "Broker unreachable");
   assert.equal(words({ socket: "lost", attempt: 1 }), "Reconnecting");
   assert.equal(words({ socket: "lost", attempt: 9 }), "Offline");
@@ -127,6 +128,16 @@ test("the window slides by whole pixels, and holds still while paused", () => {
   assert.deepEqual(timeline.span(), { from: NOW - 3_600_000, to: NOW });
   timeline.resume();
   assert.deepEqual(timeline.span(), { from: "now-1h", to: "now" });
+});
+
+test("the window stands at a past instant until the person resumes", () => {
+  const timeline = new Timeline({ now: () => NOW }, "1h");
+  timeline.hold(NOW - 7_200_000);
+  assert.deepEqual(timeline.span(), { from: NOW - 10_800_000, to: NOW - 7_200_000 });
+  assert.equal(timeline.at, NOW - 7_200_000);
+  assert.match(timeline.words, /^hour up to \d\d:\d\d$|^hour up to \d+ \w+ \d\d:\d\d$/);
+  timeline.resume();
+  assert.deepEqual([timeline.at, timeline.paused, timeline.words], [null, false, "last hour"]);
 });
 
 test("a new range shows when its first history is there", () => {

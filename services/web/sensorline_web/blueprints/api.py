@@ -21,11 +21,13 @@ after `WEB_CACHE_S`. Ranges that reach the present are always read anew."""
 
 @api.get("/devices")
 def devices() -> Response:
-    """Answer every device with its status and the latest value of each metric."""
-    check_names(request.args, ())
+    """Answer every device with its status and the latest value of each metric; `device`, which may be repeated, chooses some."""
+    check_names(request.args, (), ("device",))
     overview = services().overview
     overview.refresh()
-    entries = [device_with_metrics(device) for device in overview.state.devices()]
+    wanted = request.args.getlist("device")
+    found = map(overview.state.device, wanted) if wanted else overview.state.devices()
+    entries = [device_with_metrics(device) for device in found if device is not None]
     return json_answer(encode({"now": _now_ms(), "devices": entries}))
 
 

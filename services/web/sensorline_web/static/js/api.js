@@ -56,9 +56,22 @@ export class Api {
     return this.#get("devices", signal);
   }
 
+  /** One device, as `devices` has it; none if it is not known. */
+  async device(id, signal) {
+    return this.#get(`devices?${new URLSearchParams({ device: id })}`, signal);
+  }
+
   /** History of several series. */
   async series(lines, span, signal) {
     return this.#get(`series?${seriesQuery(lines, span)}`, signal);
+  }
+
+  /** The events of a span, newest first: at most `limit`. `start`, `end` as `from` and `to` of a series; `device` and `kind` may be given. */
+  async events({ start, end, device = null, kind = null, limit }, signal) {
+    const params = new URLSearchParams({ start: String(start), end: String(end), limit: String(limit) });
+    if (device !== null) params.set("device", device);
+    if (kind !== null) params.set("kind", kind);
+    return this.#get(`events?${params}`, signal);
   }
 
   async #get(path, signal) {

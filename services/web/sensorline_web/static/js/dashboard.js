@@ -1,6 +1,7 @@
 // The page's behaviour: what is shown of what there is, what the person does, and when things are drawn.
 import { Redraw } from "./chart/pace.js";
 import { Intake } from "./intake.js";
+import { Losses } from "./losses.js";
 import { formatHash, parseHash } from "./state/address.js";
 import { connectionPill } from "./state/connection.js";
 import { panelModels } from "./state/panels.js";
@@ -24,18 +25,23 @@ export class Dashboard {
   /** `setHash(hash)` writes the address. */
   constructor({ api, clock, store, series, hash, setHash }) {
     Object.assign(this, { clock, store, series, setHash });
-    const { range, devices } = parseHash(hash);
+    const { range, devices, at } = parseHash(hash);
     this.selected = new Set(devices);
     this.timeline = new Timeline(clock, range);
+    if (at !== null) this.timeline.hold(at);
     this.redraw = new Redraw(() => this.#draw());
-    this.intake = new Intake({ api, clock, store, series, timeline: this.timeline, page: this.#page() });
+    const { timeline } = this;
+    this.losses = new Losses({
+      api, clock, timeline, onChange: () => this.changed(), onBooks: () => !this.intake.hidden && this.intake.loadDevices(),
+    });
+    this.intake = new Intake({ api, clock, store, series, losses: this.losses, timeline, page: this.#page() });
   }
 
-  /** `views`: {bar, rail, panels, foot, stage}; `live`: the LiveFeed. */
+  /** `views`: {bar, rail, panels, foot, stage, health}; `live`: the LiveFeed. */
   start(views, live) {
     Object.assign(this, views, { live });
     this.bar.setRange(this.timeline.range.id);
-    this.bar.setPaused(false);
+    this.bar.setPaused(this.timeline.paused);
     setInterval(() => this.#tick(), 1_000);
     return this.intake.start(live);
   }
@@ -47,6 +53,8 @@ export class Dashboard {
       dirty: () => this.changed(),
       values: () => this.#renderRailSoon(),
       pill: () => this.#renderPill(),
+      ingest: () => this.#noteIngest(),
+      connected: () => this.health.restart(this.now),
       failed: (message) => this.stage.failed(message, () => this.intake.loadDevices()),
       lineError: (line, message) => this.panels.setError(line, message),
       anyError: () => this.panels.views.some((view) => view.error),
@@ -108,9 +116,21 @@ export class Dashboard {
   togglePause() {
     if (this.timeline.paused) this.intake.resume();
     else this.timeline.pause();
+    this.#heldChanged();
+  }
+
+  /** The charts hold still or go on. */
+  #heldChanged() {
     this.bar.setPaused(this.timeline.paused);
+    this.#writeHash();
     this.#renderPill();
     this.changed();
+  }
+
+  /** Show what reaches back from now so far, also when the charts stand in the past. */
+  showLast(id) {
+    if (this.timeline.at !== null) this.togglePause();
+    this.setRange(id);
   }
 
   /** Show one device, or all again if it was the one; `add` keeps the others. */
@@ -141,14 +161,19 @@ export class Dashboard {
 
   /** Go where the address says: a link was pasted. */
   followHash(hash) {
-    const { range, devices } = parseHash(hash);
+    const { range, devices, at } = parseHash(hash);
     this.selected = new Set(devices);
+    const moved = at !== this.timeline.at;
+    if (moved && at !== null) this.timeline.hold(at);
+    else if (moved) this.timeline.resume();
+    if (moved && range === this.timeline.range.id) this.intake.loadHistory();
     this.setRange(range);
+    this.#heldChanged();
     this.#restructure();
   }
 
   #writeHash() {
-    this.setHash(formatHash({ range: this.timeline.range.id, devices: [...this.selected] }));
+    this.setHash(formatHash({ range: this.timeline.range.id, devices: [...this.selected], at: this.timeline.at }));
   }
 
   setHidden(hidden) {
@@ -183,7 +208,8 @@ export class Dashboard {
       now: this.now,
       store: this.store,
       buffers: this.series.buffers,
-      rangeWords: this.timeline.shown.words,
+      events: this.losses.events,
+      rangeWords: this.timeline.words,
       loading: this.timeline.shown !== this.timeline.range,
     });
     return drawn > 0;
@@ -210,13 +236,22 @@ export class Dashboard {
     this.foot.render(this.series.bucketWidths, this.intake.broker.ingest);
   }
 
+  #noteIngest() {
+    const { missing } = this.health;
+    this.health.note(this.intake.broker.ingest, this.now);
+    if (this.health.missing !== missing) this.losses.booksChanged();
+  }
+
   #renderPill() {
     if (!this.live) return;
+    this.health.render({
+      connected: this.live.phase === "connected" && this.intake.broker.state === "connected", devices: this.store.list(), now: this.now,
+    });
     const { state: broker, since: brokerSince } = this.intake.broker;
     this.pill = connectionPill({
       socket: this.live.phase, attempt: this.live.attempt, online: navigator.onLine, broker, brokerSince,
-      paused: this.timeline.paused, now: this.now,
+      paused: this.timeline.paused, past: this.timeline.at !== null, now: this.now,
     });
-    this.bar.setPill(this.pill, this.timeline.missed);
+    this.bar.pill.show(this.pill, this.timeline.missed);
   }
 }

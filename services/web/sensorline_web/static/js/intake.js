@@ -27,11 +27,11 @@ export class Intake {
 
   /**
    * `page` is told: `structure({ask})` (devices or series changed; `ask`: their facts are not known), `dirty()` (the
-   * charts), `values()` (the rail), `pill()`, `failed(message)` (line), `lineError(line, message)`; and asked:
+   * charts), `values()` (the rail), `pill()`, `ingest()` (its status came), `connected()`, `failed(message)` (line), `lineError(line, message)`; and asked:
    * `lines()`, `plotWidth()`.
    */
-  constructor({ api, clock, store, series, timeline, page }) {
-    Object.assign(this, { api, clock, store, series, timeline, page });
+  constructor({ api, clock, store, series, losses, timeline, page }) {
+    Object.assign(this, { api, clock, store, series, losses, timeline, page });
     this.history = new HistoryLoader(api);
     this.#connected = new Promise((done) => { this.#onConnected = done; });
   }
@@ -76,6 +76,7 @@ export class Intake {
 
   async loadHistory(lines = this.page.lines()) {
     clearTimeout(this.#refreshTimer);
+    this.losses.load();
     // A point for each pixel and a quarter: more cannot be told apart.
     const maxPoints = Math.round(Math.min(2_000, Math.max(120, this.page.plotWidth() / 1.25)));
     const done = await this.history.load(lines, { ...this.timeline.span(), maxPoints }, {
@@ -122,6 +123,7 @@ export class Intake {
   get liveHandlers() {
     return {
       phase: (phase) => {
+        if (phase === "connected") this.page.connected();
         this.page.pill();
         if (phase === "connected" && !this.hidden) this.catchUp();
       },
@@ -134,8 +136,10 @@ export class Intake {
         this.store.describe(device, metric, { unit: unit ?? null, name: name ?? null });
         this.page.structure({ ask: this.store.get(device).lastSeen === null });
       },
+      event: (event) => this.losses.apply(event),
       state: ({ broker, since, ingest }) => {
         this.broker = { state: broker, since, ingest: ingest ?? null };
+        this.page.ingest();
         this.page.pill();
       },
     };

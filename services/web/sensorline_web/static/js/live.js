@@ -10,7 +10,7 @@ export class LiveFeed {
 
   /**
    * `io`: the Socket.IO client's function; `base`: the address of the page. Handlers: `phase(phase)`, `frame(frame)`,
-   * `device(entry)`, `metric(entry)`, `state(state)`.
+   * `device(entry)`, `metric(entry)`, `state(state)`, `event(event)` where data may be missing.
    */
   constructor(io, base, handlers) {
     this.handlers = handlers;
@@ -29,7 +29,7 @@ export class LiveFeed {
       if (reason === "io server disconnect") setTimeout(() => this.socket.connect(), 2_000);
     });
     this.socket.on("connect_error", () => this.#enter("lost", this.attempt + 1));
-    for (const name of ["frame", "device", "metric", "state"]) {
+    for (const name of ["frame", "device", "metric", "state", "event"]) {
       this.socket.on(name, (message) => this.handlers[name](message));
     }
   }

@@ -8,6 +8,7 @@ import { SeriesSet } from "./state/series-set.js";
 import { ServerClock } from "./time/clock.js";
 import { Bar } from "./view/bar.js";
 import { Foot } from "./view/foot.js";
+import { Health } from "./view/health.js";
 import { listenForKeys } from "./view/keys.js";
 import { Panels } from "./view/panels.js";
 import { Rail } from "./view/rail.js";
@@ -41,10 +42,12 @@ const panels = new Panels(document.querySelector("#panels"), {
   changed: () => dashboard.changed(),
   expand: (key) => dashboard.expand(key),
   retry: () => dashboard.intake.loadHistory(),
-  range: (id) => dashboard.setRange(id),
+  range: (id) => dashboard.showLast(id),
   cursorContext: () => ({ store, now: clock.now() }),
 });
-const views = { bar, rail, panels, foot: new Foot(document.querySelector("#foot")), stage: new Stage(document.body) };
+const foot = new Foot(document.querySelector("#foot"));
+const health = new Health(document.querySelector("#health"), document.body.dataset.root);
+const views = { bar, rail, panels, foot, health, stage: new Stage(document.body) };
 const live = new LiveFeed(globalThis.io, base, dashboard.intake.liveHandlers);
 
 listenForKeys(dashboard, bar);

@@ -24,6 +24,8 @@ export function readPalette(element = document.documentElement) {
     dim: read("--text-dim"),
     line: read("--line"),
     hatch: read("--hatch"),
+    mark: read("--warn"),
+    markHatch: read("--mark-hatch"),
     surface: read("--surface"),
     bandAlpha: Number(read("--band-alpha")) || 0.14,
     font: getComputedStyle(document.body).fontFamily,

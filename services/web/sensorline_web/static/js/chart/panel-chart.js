@@ -7,6 +7,7 @@ import { band } from "./plugins/band.js";
 import { crosshair } from "./plugins/crosshair.js";
 import { hatch } from "./plugins/hatch.js";
 import { lastValue } from "./plugins/last-value.js";
+import { missing } from "./plugins/missing.js";
 
 /** The value axis has the same width in every panel, so that the time axes stand in line. */
 const AXIS_PX = 46;
@@ -27,13 +28,13 @@ export class PanelChart {
       type: "line",
       data: { datasets: [] },
       options: this.#options(),
-      plugins: [{ id: "sensorline", beforeInit: (chart) => this.#share(chart) }, hatch, band, crosshair, lastValue],
+      plugins: [{ id: "sensorline", beforeInit: (chart) => this.#share(chart) }, hatch, missing, band, crosshair, lastValue],
     });
   }
 
   #share(chart) {
-    const { dim, surface, hatch: hatchColour, font } = this.#palette;
-    chart.sensorline = { ...chart.sensorline, dimColour: dim, surfaceColour: surface, hatchColour, font };
+    const { dim, surface, hatch: hatchColour, mark: markColour, markHatch: markHatchColour, font } = this.#palette;
+    chart.sensorline = { ...chart.sensorline, dimColour: dim, surfaceColour: surface, hatchColour, markColour, markHatchColour, font };
   }
 
   #options() {
@@ -93,9 +94,9 @@ export class PanelChart {
 
   /**
    * Draw `lines`: `{key, index, position, hidden, columns, points, stretches, banded, binary, last}`, in the window
-   * [from, to], with the value axis `range` and hatched `gaps`.
+   * [from, to], with the value axis `range` hatched `gaps`, and the `hatches` and `marks` of events.
    */
-  draw({ lines, from, to, range, gaps }) {
+  draw({ lines, from, to, range, gaps, hatches, marks }) {
     const chart = this.#chart;
     const known = new Map(chart.data.datasets.map((dataset) => [dataset.look, dataset]));
     chart.data.datasets = lines.map((line) => this.#dataset(known, line));
@@ -107,7 +108,7 @@ export class PanelChart {
     y.max = range.max;
     this.yStep = range.step;
     this.#ticks = rangeTicks(range);
-    chart.sensorline.gaps = gaps;
+    Object.assign(chart.sensorline, { gaps, hatches, marks });
     chart.update("none");
   }
 

@@ -5,21 +5,26 @@ import { commonSpans, findGaps, gapThreshold } from "../series/gaps.js";
 import { valueRange } from "../series/yrange.js";
 import { seriesKey } from "../state/panels.js";
 import { isBinary, lineData } from "./line-data.js";
+import { eventsAt, placeMarks } from "./marks.js";
 
 /** The pointer means a point that is at most this part of the window away. */
 const NEAR = 0.03;
 
 export class Scene {
   lines = [];
+  /** Where events stand: [{from, to, events}]. */
+  marks = [];
+  #window = { from: 0, to: 0, pixel: 0 };
   #range = null;
   #fitted = "";
   #spanMs = 0;
 
   /**
-   * Compose the picture for the window [from, to]. `hidden`: a Set of devices. Returns
-   * `{lines, gaps, range, from, to, count}`, where `count` is the number of points in the window.
+   * Compose the picture for the window [from, to] with `pixel` milliseconds a CSS pixel. `hidden`: a Set of devices;
+   * `events`: an EventSet. Returns `{lines, gaps, hatches, marks, range, from, to, count}`, where `count` is the number of
+   * points in the window.
    */
-  compose({ model, buffers, store, hidden, from, to }) {
+  compose({ model, buffers, store, events, hidden, from, to, pixel }) {
     const gapLists = [];
     let [low, high, count] = [Infinity, -Infinity, 0];
     this.lines = [];
@@ -47,7 +52,11 @@ export class Scene {
       });
     });
     this.#fit(low, high, model, to - from);
-    return { lines: this.lines, gaps: commonSpans(gapLists), range: this.#range, from, to, count };
+    this.#window = { from, to, pixel };
+    const shown = new Set(model.lines.map((line) => line.device).filter((device) => !hidden.has(device)));
+    const { hatches, marks } = placeMarks(events.within(from, to, shown), this.#window);
+    this.marks = marks;
+    return { lines: this.lines, hatches, marks, gaps: commonSpans(gapLists), range: this.#range, from, to, count };
   }
 
   /** The value axis stays where it is while the data fit; another span of time, other lines or their history begin anew. */
@@ -71,6 +80,11 @@ export class Scene {
       found.push({ dataset, device: line.device, title: line.title, point: pointAt(line.columns, index) });
     });
     return found;
+  }
+
+  /** The events at the instant `t`, as wide as they are drawn. */
+  eventsAt(t) {
+    return eventsAt(this.marks, t, this.#window);
   }
 
   /** The instants of the visible lines' points nearest to `t`, `steps` points away: for the arrow keys. */

@@ -56,6 +56,8 @@ export class DeviceStore {
     device.lastSeen = latest(device.lastSeen, entry.last_seen ?? null);
     device.intervalMs = entry.interval_s > 0 ? entry.interval_s * 1000 : null;
     device.simulated = Boolean(entry.simulated);
+    // A live word on a device has no account: the last one known stays.
+    if (entry.account !== undefined) device.account = entry.account;
     this.version += 1;
     return isNew;
   }
@@ -102,7 +104,7 @@ export class DeviceStore {
     if (!device) {
       device = {
         id, title: id, name: null, location: null, status: "unknown", statusAt: null, lastSeen: null, intervalMs: null,
-        learnedIntervalMs: null, simulated: false, heardLive: false, metrics: new Map(), colour: null,
+        learnedIntervalMs: null, simulated: false, account: null, heardLive: false, metrics: new Map(), colour: null,
       };
       this.#devices.set(id, device);
     }

@@ -1,4 +1,5 @@
-// Which window of time the charts show: a range that slides with the server's clock, or holds still while paused.
+// Which window of time the charts show: a range that slides with the server's clock, or holds still: paused, or at a past instant.
+import { instant } from "../format.js";
 import { rangeById } from "./ranges.js";
 
 export class Timeline {
@@ -6,6 +7,7 @@ export class Timeline {
   missed = 0;
   #clock;
   #pausedAt = null;
+  #past = false;
   #range;
   #shown;
 
@@ -38,14 +40,33 @@ export class Timeline {
     this.#shown = this.#range;
   }
 
+  /** The past instant at which the window was put, or null. */
+  get at() {
+    return this.#past ? this.#pausedAt : null;
+  }
+
+  /** Hold still with the window ending at `at` (epoch ms). */
+  hold(at) {
+    this.#pausedAt = at;
+    this.#past = true;
+    this.missed = 0;
+  }
+
   pause() {
     this.#pausedAt = this.#clock.now();
+    this.#past = false;
     this.missed = 0;
   }
 
   resume() {
     this.#pausedAt = null;
+    this.#past = false;
     this.missed = 0;
+  }
+
+  /** The shown window in words that follow "the": "last hour", "hour up to 20 Nov 14:03". */
+  get words() {
+    return this.#past ? `${this.#shown.words} up to ${instant(this.#pausedAt, this.#clock.now()).replace(/:\d\d$/, "")}` : `last ${this.#shown.words}`;
   }
 
   /** The window to draw for charts that are `widthPx` wide: moves by whole pixels, so that lines do not shimmer. */

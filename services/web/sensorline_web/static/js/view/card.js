@@ -1,8 +1,11 @@
 // One device in the rail: status, when it was last heard, latest values. Updated in place.
 import { ago, clock, formatValue, instant } from "../format.js";
 import { byName, metricRank, prettyMetric } from "../names.js";
+import { deviceAddress } from "../state/address.js";
 import { statusOf, STATUS_WORDS } from "../state/status.js";
-import { el, setText } from "./dom.js";
+import { el, icon, setText } from "./dom.js";
+
+const count = new Intl.NumberFormat("en");
 
 const VALUES = 4;
 const VALUES_SELECTED = 12;
@@ -19,16 +22,18 @@ export class Card {
     this.name = el("span", { class: "card-name" });
     this.ago = el("span", { class: "card-ago" });
     this.status = el("span", { class: "card-status" });
+    this.missing = el("span", { class: "card-missing" });
     this.place = el("span", { class: "card-place" });
     this.values = el("span", { class: "card-values" });
     this.button = el(
       "button",
       { class: "card", type: "button", "aria-pressed": "false", on: { click: (event) => onSelect(id, event.shiftKey || event.ctrlKey || event.metaKey) } },
       el("span", { class: "card-head" }, this.dot, this.name, this.ago),
-      el("span", { class: "card-facts" }, this.status, this.place),
+      el("span", { class: "card-facts" }, this.status, this.missing, this.place),
       this.values,
     );
-    this.root = el("li", {}, this.button);
+    this.link = el("a", { class: "card-link", href: deviceAddress(document.body.dataset.root, id), title: "This device’s page" }, icon("next"));
+    this.root = el("li", {}, this.button, this.link);
   }
 
   /** Bring the card up to date with its device. */
@@ -44,6 +49,10 @@ export class Card {
     }
     const since = status === "offline" && device.statusAt ? ` since ${instant(device.statusAt, now).replace(/:\d\d$/, "")}` : "";
     setText(this.status, STATUS_WORDS.get(status) + since);
+    const missing = device.account?.missing ?? 0;
+    setText(this.missing, missing > 0 ? `· ${count.format(missing)} missing` : "");
+    const label = `About ${device.title}${missing > 0 ? `: ${missing} missing` : ""}`;
+    if (this.link.getAttribute("aria-label") !== label) this.link.setAttribute("aria-label", label);
     const facts = [device.location, device.simulated ? "simulated" : null].filter(Boolean);
     setText(this.place, facts.length > 0 ? `· ${facts.join(" · ")}` : "");
     setText(this.ago, device.lastSeen === null ? "never seen" : ago(now - device.lastSeen));

@@ -8,9 +8,9 @@ export function loadingFace() {
   return el("div", { class: "face" }, el("div", { class: "skeleton", "aria-hidden": "true" }), el("span", { class: "face-words", text: "Loading…" }));
 }
 
-/** No readings in this range; says where the latest one is and offers the range that reaches it. */
+/** No readings in this range (`rangeWords`: "last hour"); says where the latest one is and offers the range that reaches it. */
 export function emptyFace({ rangeWords, latest, unit, now, onRange }) {
-  const face = el("div", { class: "face" }, el("strong", { text: `No readings in the last ${rangeWords}` }));
+  const face = el("div", { class: "face" }, el("strong", { text: `No readings in the ${rangeWords}` }));
   if (!latest) {
     face.append(el("p", { text: "The next reading appears here as soon as it arrives." }));
     return face;

@@ -17,8 +17,8 @@ export class Foot {
     if (ingest) {
       const state = typeof ingest.state === "string" ? ingest.state : "unknown";
       parts.push(`Ingest ${state}`);
-      for (const name of ["stored", "rejected", "backlog"]) {
-        if (Number.isFinite(ingest[name]) && (name !== "backlog" || ingest[name] > 0)) parts.push(`${count.format(ingest[name])} ${name}`);
+      for (const name of ["stored", "rejected", "missing", "backlog"]) {
+        if (Number.isFinite(ingest[name]) && (ingest[name] > 0 || name === "stored" || name === "rejected")) parts.push(`${count.format(ingest[name])} ${name}`);
       }
     }
     parts.push(`Times in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`);

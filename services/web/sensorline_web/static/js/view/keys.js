@@ -10,7 +10,7 @@ export function listenForKeys(dashboard, bar) {
   const actions = new Map([
     ["/", () => bar.search.focus()],
     ["l", () => dashboard.togglePause()],
-    ["t", () => bar.nextTheme()],
+    ["t", () => bar.theme.next()],
     ["[", () => step(-1)],
     ["]", () => step(1)],
     ["Escape", () => dashboard.selectAll()],

@@ -1,19 +1,24 @@
 // One panel: head, chart, faces. Draws itself when told, from what the dashboard holds.
 import { PanelChart } from "../chart/panel-chart.js";
 import { Scene } from "../chart/scene.js";
-import { formatValue, readout, shortClock, span } from "../format.js";
+import { formatValue, shortClock, span } from "../format.js";
+import { shortPeriod, shortWords } from "../state/event-words.js";
 import { seriesKey } from "../state/panels.js";
 import { el, setText } from "./dom.js";
 import { emptyFace, errorFace, loadingFace } from "./faces.js";
 import { Headline } from "./headline.js";
 import { Legend } from "./legend.js";
+import { MarkButton } from "./mark-button.js";
 import { followPointer } from "./pointer.js";
-import { Tip } from "./tip.js";
+import { Reading } from "./reading.js";
 
 let serial = 0;
 
 /** Silence is worth a word from here on (ms), as in the rail. */
 const SILENCE_MS = 10_000;
+
+/** A chart's description names so many events, the newest. */
+const LOST_MOST = 5;
 
 export class PanelView {
   visible = false;
@@ -23,7 +28,7 @@ export class PanelView {
   scene = new Scene();
   #chart = null;
   #faceKey = "";
-  #cursor = null;
+  #window = { from: 0, to: 0 };
   #described = 0;
 
   /** Handlers: `cursor({panel, t, value, device} | null)`, `changed()`, `expand(key)`, `retry()`, `range(id)`. */
@@ -39,13 +44,13 @@ export class PanelView {
     const titleId = `panel-${(serial += 1)}`;
     this.title = el("h2", { id: titleId });
     this.notice = el("p", { class: "notice" });
-    this.readout = el("output", { class: "readout", "aria-live": "off" });
+    this.markButton = new MarkButton({ show: (event) => this.#pointAt(event), leave: () => handlers.cursor(null) });
+    this.reading = new Reading(this);
     this.canvas = el("canvas", { role: "img", "aria-labelledby": titleId });
-    this.tip = new Tip();
     this.plot = el("div", { class: "plot", tabindex: "0", role: "group", "aria-labelledby": titleId, "aria-description": "Left and right arrow keys read the values" },
-      el("div", { class: "plot-canvas" }, this.canvas), this.tip.root);
+      el("div", { class: "plot-canvas" }, this.canvas), this.reading.tip.root);
     this.root = el("section", { class: "panel", "aria-labelledby": titleId },
-      el("header", { class: "panel-head" }, el("div", { class: "panel-title" }, this.title, this.headline.root), this.notice, this.readout, this.legend.root),
+      el("header", { class: "panel-head" }, el("div", { class: "panel-title" }, this.title, this.headline.root), this.markButton.root, this.notice, this.reading.root, this.legend.root),
       this.plot);
     followPointer(this);
     this.setModel(model);
@@ -88,9 +93,10 @@ export class PanelView {
     return this.root.dataset.face;
   }
 
-  /** Draw the window. `view`: {from, to, now, buffers, store, rangeWords, loading}. */
+  /** Draw the window. `view`: {from, to, pixel, now, buffers, store, events, rangeWords, loading}. */
   draw(view) {
     const picture = this.scene.compose({ model: this.model, hidden: this.hidden, ...view });
+    this.#window = view;
     const loaded = this.model.lines.some(({ device, metric }) => view.buffers.get(seriesKey(device, metric))?.loaded);
     this.root.classList.toggle("is-loading", view.loading);
     if (picture.count === 0 && this.error) this.#setFace(`error:${this.error}`, () => errorFace({ reason: this.error, onRetry: this.handlers.retry }));
@@ -103,9 +109,10 @@ export class PanelView {
       this.#chart ??= new PanelChart(this.canvas, this.palette);
       this.#chart.draw(picture);
     }
+    this.markButton.render(picture.count > 0 ? picture.marks.flatMap((mark) => mark.events) : []);
     this.#showValues(view.store);
     this.#describe(picture, view);
-    if (this.#cursor) this.point(this.#cursor, view);
+    if (this.reading.cursor) this.point(this.reading.cursor, view);
   }
 
   #visibleMetrics(store) {
@@ -156,43 +163,32 @@ export class PanelView {
     this.#described = now;
     const lines = picture.lines.filter((line) => !line.hidden && line.last).map((line) => `${line.title} ${line.last.text}`);
     const unit = this.model.unit ? ` in ${this.model.unit}` : "";
-    this.canvas.setAttribute("aria-label", `${this.model.title}${unit} over the last ${rangeWords}. Latest: ${lines.join(", ") || "none"}.`);
+    const lost = picture.marks.flatMap((mark) => mark.events).slice(-LOST_MOST).map((event) => `${shortWords(event)} ${shortPeriod(event)}`);
+    const missing = lost.length > 0 ? ` Data may be missing: ${lost.join(", ")}.` : "";
+    this.canvas.setAttribute("aria-label", `${this.model.title}${unit} over the ${rangeWords}. Latest: ${lines.join(", ") || "none"}.${missing}`);
     this.canvas.removeAttribute("aria-labelledby");
   }
 
-  /** Show the crosshair of `cursor` = {panel, t, value, device}, or take it away with null. */
-  point(cursor, { store, now }) {
-    this.#cursor = cursor;
-    const found = cursor && this.face === "data" ? this.scene.at(cursor.t) : [];
-    this.root.classList.toggle("is-reading", found.length > 0);
-    this.#chart?.point(cursor && { t: cursor.t, dots: found.map(({ dataset, point }) => ({ dataset, t: point.t, value: point.mean })) });
-    this.readout.replaceChildren();
-    if (found.length > 0) this.#write(this.#chosen(found, cursor), found.length, store, now);
-    this.#showValues(store, cursor ? found : null);
-    if (found.length > 0 && cursor.panel === this) this.#showTip(found, cursor, store, now);
-    else this.tip.hide();
+  /** Show the crosshair of `cursor` = {panel, t, value, device, event}, or take it away with null. */
+  point(cursor, context) {
+    const found = this.reading.show(cursor, this.#chart, context);
+    this.#showValues(context.store, cursor ? found : null);
   }
 
-  #showTip(found, cursor, store, now) {
-    const entries = found.map(({ device, title, point }) => ({ title, point, decimals: store.metric(device, this.model.metric)?.decimals ?? 1 }));
-    this.tip.show(entries, { unit: this.model.unit, now, left: this.#chart.pixelOf(cursor.t), width: this.plot.clientWidth });
+  /** Point at an event that a press on the mark button asked for. */
+  #pointAt(event) {
+    this.reading.speak();
+    const { from, to } = this.#window;
+    const t = (Math.max(event.start, from) + Math.min(event.end ?? to, to)) / 2;
+    this.handlers.cursor({ panel: this, t, value: null, device: event.device, event });
   }
 
-  /** The line that the readout is about: the one nearest to the pointer, elsewhere the same device's, else the first. */
-  #chosen(found, cursor) {
-    if (cursor.panel !== this || cursor.value === null) return found.find((entry) => entry.device === cursor.device) ?? found[0];
-    return found.reduce((best, entry) => (Math.abs(entry.point.mean - cursor.value) < Math.abs(best.point.mean - cursor.value) ? entry : best));
+  /** A device's name, where the panel does not say it already; "" for all devices. */
+  titleOf(device) {
+    return this.model.lines.length > 1 ? this.model.lines.find((line) => line.device === device)?.title ?? "" : "";
   }
 
-  #write({ device, title, point }, lines, store, now) {
-    const decimals = store.metric(device, this.model.metric)?.decimals ?? 1;
-    const text = readout(point, { unit: this.model.unit, decimals, now });
-    const [value, rest] = text.split(" @ ");
-    this.readout.append(lines > 1 ? `${title} ` : "", el("b", { text: value }), ` @ ${rest}`);
-    this.pointedDevice = device;
-  }
-
-  #showValues(store, found = this.#cursor ? this.scene.at(this.#cursor.t) : null) {
+  #showValues(store, found = this.reading.cursor ? this.scene.at(this.reading.cursor.t) : null) {
     const one = this.model.lines.length === 1;
     for (const line of this.model.lines) {
       const metric = store.metric(line.device, line.metric);

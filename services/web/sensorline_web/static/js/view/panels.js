@@ -66,7 +66,7 @@ export class Panels {
     const context = this.handlers.cursorContext();
     if (cursor?.panel) {
       cursor.panel.point(cursor, context);
-      cursor.device = cursor.panel.pointedDevice ?? null;
+      cursor.device = cursor.panel.reading.device ?? cursor.device ?? null;
     }
     for (const view of this.#views.values()) if (view !== cursor?.panel && view.visible) view.point(cursor, context);
   }

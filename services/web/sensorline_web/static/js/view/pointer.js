@@ -38,7 +38,7 @@ export function followPointer(panel) {
     }
     if (steps === undefined || panel.face !== "data") return;
     event.preventDefault();
-    panel.readout.setAttribute("aria-live", "polite");
+    panel.reading.speak();
     instant = panel.scene.stepFrom(instant ?? Infinity, instant === null ? 0 : event.shiftKey ? 10 * steps : steps);
     handlers.cursor({ panel, t: instant, value: null, device: null });
   });

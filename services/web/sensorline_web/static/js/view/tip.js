@@ -1,6 +1,9 @@
-// The tooltip beside the pointer: the instant, and each line's value there with its bucket's extremes.
+// The tooltip beside the pointer: the instant, each line's value there with its bucket's extremes, and what may be missing.
 import { formatValue, instant } from "../format.js";
 import { el } from "./dom.js";
+
+/** Sentences about events at one place; more are counted. */
+const EVENTS = 3;
 
 export class Tip {
   constructor() {
@@ -13,8 +16,11 @@ export class Tip {
     this.root.hidden = true;
   }
 
-  /** `entries`: [{title, point, decimals}]; `left`: the crosshair's place in the plot, `width`: the plot's (CSS pixels). */
-  show(entries, { unit, now, left, width }) {
+  /**
+   * `entries`: [{title, point, decimals}]; `events`: sentences; `t`: the instant where there is no point; `left`: the
+   * crosshair's place in the plot, `width`: the plot's (CSS pixels).
+   */
+  show(entries, { unit, now, t, events, left, width }) {
     const rows = entries.map(({ title, point, decimals }) => {
       const value = el("b", { text: formatValue(point.mean, decimals) });
       const extremes = point.n > 1
@@ -22,7 +28,11 @@ export class Tip {
         : "";
       return el("p", {}, entries.length > 1 ? el("span", { text: title }) : "", value, unit ? el("small", { text: unit }) : "", extremes);
     });
-    this.root.replaceChildren(el("time", { text: instant(entries[0].point.t, now) }), ...rows);
+    const notes = events.slice(0, EVENTS);
+    if (events.length > EVENTS) notes.push(`and ${events.length - EVENTS} more`);
+    this.root.replaceChildren(
+      el("time", { text: instant(entries[0]?.point.t ?? t, now) }), ...rows, ...notes.map((text) => el("p", { class: "tip-event", text })),
+    );
     this.root.hidden = false;
     // Beside the crosshair, on the side that has room.
     const toTheLeft = left > width / 2;
