@@ -91,9 +91,10 @@ test("only where data may be missing the chart is hatched", () => {
     assert.deepEqual([placed.marks.length, placed.hatches.length], [1, hatched]);
   }
   assert.deepEqual(placeMarks([event("e", 900, null, { kind: "store" })], window).hatches, [[900, 1_000]]);
-  // A long spell of a wrong clock does not hatch what lies within it beyond its own span.
+  // A long spell of a wrong clock does not swallow what is missing within it.
   const { hatches, marks } = placeMarks([event("c", 0, 900, { kind: "clock" }), event("m", 100, 200)], window);
-  assert.deepEqual([hatches, marks.length], [[[100, 200]], 1]);
+  assert.deepEqual([hatches, marks.map((mark) => [mark.lost, ids(mark.events)])], [[[100, 200]], [[false, ["c"]], [true, ["m"]]]]);
+  assert.deepEqual(ids(eventsAt(marks, 150, window)), ["m", "c"]);
 });
 
 test("an event has a label, a sentence with kind, count and time, and a length", () => {
@@ -113,13 +114,15 @@ test("several events at one place have one label", () => {
   const [a, b] = [event("a", 1, 2), event("b", 3, 4, { count: 4 })];
   assert.equal(groupWords([a]), "3 missing");
   assert.equal(groupWords([a, b]), "7 missing");
-  assert.equal(groupWords([a, event("c", 1, 2, { kind: "silent" })]), "2 events");
+  assert.equal(groupWords([a, event("c", 1, 2, { kind: "silent" })]), "3 missing + 1 more");
+  assert.equal(groupWords([event("c", 1, 2, { kind: "silent" }), event("d", 1, 2, { kind: "clock" })]), "2 events");
   assert.equal(groupWords([1, 2].map((n) => event(`${n}`, 1, 2, { kind: "silent" }))), "2 × silent");
 });
 
 test("numbers are named as ranges, and many of them are counted", () => {
-  assert.equal(rangesWords([[1201, 1237], [1240, 1240]]), "1201–1237, 1240");
-  assert.equal(rangesWords([[1, 2], [4, 5], [7, 8]], 2), "1–2, 4–5, 1 more");
+  assert.equal(rangesWords([[1201, 1237], [1240, 1240]]), "Numbers 1201–1237, 1240");
+  assert.equal(rangesWords([[9, 9]]), "Number 9");
+  assert.equal(rangesWords([[1, 2], [4, 5], [7, 8]], 2), "Numbers 1–2, 4–5, 1 more");
 });
 
 test("an event is shown in the middle of a view three times as long, the newest at its end", () => {

@@ -25,7 +25,7 @@ def devices() -> Response:
     check_names(request.args, (), ("device",))
     overview = services().overview
     overview.refresh()
-    wanted = request.args.getlist("device")
+    wanted = dict.fromkeys(request.args.getlist("device"))
     found = map(overview.state.device, wanted) if wanted else overview.state.devices()
     entries = [device_with_metrics(device) for device in found if device is not None]
     return json_answer(encode({"now": _now_ms(), "devices": entries}))

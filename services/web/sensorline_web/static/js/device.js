@@ -191,7 +191,7 @@ export class DevicePage {
     this.values.render(device, now, this.#loaded);
     this.list.render(this.#shown, { now, kind: this.#kind, loaded: this.#eventsLoaded, problem: this.#problem, more: this.#more });
     const connected = this.live.phase === "connected" && this.#broker.state === "connected";
-    this.health.render({ connected, devices: device ? [device] : [], now });
+    this.health.render({ connected, devices: [], now });
     this.pill.show(connectionPill({
       socket: this.live.phase, attempt: this.live.attempt, online: navigator.onLine, broker: this.#broker.state, brokerSince: this.#broker.since, now,
     }));

@@ -12,7 +12,7 @@ const NEAR = 0.03;
 
 export class Scene {
   lines = [];
-  /** Where events stand: [{from, to, events}]. */
+  /** Where events stand, as placeMarks has it. */
   marks = [];
   #window = { from: 0, to: 0, pixel: 0 };
   #range = null;

@@ -47,22 +47,24 @@ export function sentence(event, { now, title = "" }) {
   return `${title ? `${title}: ` : ""}${whatHappened(event)}, ${period(event, now)}`;
 }
 
-/** The label of several events at one place. */
+/** The label of several events: "37 missing", "2 × silent", "37 missing + 2 more". */
 export function groupWords(events) {
+  const lacking = events.filter((event) => event.kind === "missing");
+  if (lacking.length > 0) {
+    const words = shortWords({ kind: "missing", count: lacking.reduce((sum, event) => sum + event.count, 0) });
+    return lacking.length < events.length ? `${words} + ${events.length - lacking.length} more` : words;
+  }
   if (events.length === 1) return shortWords(events[0]);
   const kinds = new Set(events.map((event) => event.kind));
-  const [kind] = kinds;
-  if (kinds.size === 1 && (kind === "missing" || kind === "refused")) {
-    return shortWords({ kind, count: events.reduce((sum, event) => sum + event.count, 0) });
-  }
   return kinds.size === 1 ? `${events.length} × ${shortWords(events[0])}` : `${events.length} events`;
 }
 
-/** Sequence numbers in words: "1201–1237, 1240". At most `most` ranges, then how many more. */
+/** Sequence numbers in words: "Number 9", "Numbers 1201–1237, 1240". At most `most` ranges, then how many more. */
 export function rangesWords(ranges, most = 12) {
+  const isOne = ranges.length === 1 && ranges[0][0] === ranges[0][1];
   const words = ranges.slice(0, most).map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`));
   if (ranges.length > most) words.push(`${ranges.length - most} more`);
-  return words.join(", ");
+  return `${isOne ? "Number" : "Numbers"} ${words.join(", ")}`;
 }
 
 /** "14:03–14:05" or "since 14:03": short, for a chart's description. */

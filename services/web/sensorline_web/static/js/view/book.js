@@ -14,7 +14,7 @@ export class BookView {
   /** `device`: the store's entry or null. */
   render(device, loaded) {
     const account = device?.account ?? null;
-    const rows = account ? bookRows(account, { intervalMs: device.intervalMs }) : [];
+    const rows = account ? bookRows(account) : [];
     this.root.hidden = rows.length === 0;
     this.none.hidden = rows.length > 0;
     setText(this.none, loaded ? "No account has been kept for this device yet." : "Loading…");

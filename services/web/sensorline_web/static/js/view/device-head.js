@@ -1,6 +1,7 @@
 // The head of a device's page: name, status, where and what it is.
 import { ago, instant } from "../format.js";
 import { formatHash } from "../state/address.js";
+import { intervalWords } from "../state/book.js";
 import { DEFAULT_RANGE } from "../state/ranges.js";
 import { statusOf, STATUS_WORDS } from "../state/status.js";
 import { el, setText } from "./dom.js";
@@ -40,9 +41,11 @@ export class DeviceHead {
   }
 
   #showFacts(device) {
+    const interval = intervalWords(device.intervalMs, device.account?.interval_s ?? null);
     const facts = [
       device.title === device.id ? null : ["Topic name", device.id],
       device.location ? ["Location", device.location] : null,
+      interval ? ["Every", interval] : null,
       device.simulated ? ["Readings", "simulated"] : null,
     ].filter(Boolean);
     const shape = JSON.stringify(facts);

@@ -43,7 +43,7 @@ export class EventList {
     const row = {
       symbol: icon("warn"), what: el("strong"), all: el("span", { class: "event-all", text: "all devices" }),
       numbers: el("p", { class: "event-numbers" }), detail: el("p", { class: "event-detail" }),
-      when: el("time"), long: el("span", { class: "event-long" }), link: el("a", { class: "button event-link", text: "Show on the chart" }),
+      when: el("time"), long: el("span", { class: "event-long" }), link: el("a", { class: "event-link" }, "Show on the chart", icon("next")),
     };
     row.root = el("li", { class: "event" }, row.symbol,
       el("div", { class: "event-words" }, el("p", {}, row.what, " ", row.all), row.numbers, row.detail),
@@ -62,7 +62,7 @@ export class EventList {
       setText(row.what, whatHappened(event));
       row.all.hidden = event.device !== "";
       row.numbers.hidden = event.ranges.length === 0;
-      setText(row.numbers, event.ranges.length > 0 ? `Numbers ${rangesWords(event.ranges)}` : "");
+      setText(row.numbers, event.ranges.length > 0 ? rangesWords(event.ranges) : "");
       row.detail.hidden = event.detail === "";
       setText(row.detail, event.detail);
       row.when.dateTime = new Date(event.start).toISOString();

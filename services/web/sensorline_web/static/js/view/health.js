@@ -36,7 +36,7 @@ export class Health {
     this.#pulse.restart(now);
   }
 
-  /** Bring the line up to date; `devices`: the store's. */
+  /** Bring the line up to date; `devices`: among which those that miss something are named. */
   render({ connected, devices, now }) {
     const lines = healthLines({ connected, ingest: this.#ingest, heardMs: this.#pulse.ageMs(now), now, noted: noted() });
     const keys = new Set(lines.map((line) => line.key));

@@ -1,5 +1,5 @@
-// Events: the plot is hatched where data may be missing, and a bracket above it says so in words where there is room. The
-// bracket is there for every event, however narrow, and is told from lines by its shape.
+// Events: the plot is hatched where data may be missing, under a bracket that is there however narrow the span is, and is
+// told from lines by its shape. Words stand in the hatching where they cover no line. What only happened has a thin bracket.
 import { groupWords } from "../../state/event-words.js";
 import { drawHatch } from "../hatching.js";
 
@@ -20,25 +20,17 @@ export const missing = {
 
   afterDatasetsDraw(chart) {
     const { ctx, chartArea: area, scales: { x } } = chart;
-    const { marks = [], markColour, surfaceColour, font } = chart.sensorline;
+    const { marks = [], markColour, dimColour } = chart.sensorline;
     if (marks.length === 0) return;
+    // With one line, nothing is drawn where it has a hole.
+    const isAlone = chart.data.datasets.filter((_, index) => chart.isDatasetVisible(index)).length === 1;
     ctx.save();
-    ctx.font = `600 10px ${font}`;
-    ctx.textBaseline = "middle";
-    ctx.textAlign = "center";
-    for (const { from, to, events } of marks) {
+    for (const { from, to, lost, events } of marks) {
       const [left, right] = ends(x, area, from, to);
       if (right <= left) continue;
-      ctx.fillStyle = markColour;
-      drawBracket(ctx, left, right, area.top);
-      const words = groupWords(events);
-      const width = ctx.measureText(words).width + 8;
-      if (width > right - left) continue;
-      const middle = (left + right) / 2;
-      ctx.fillStyle = surfaceColour;
-      ctx.fillRect(middle - width / 2, area.top + BRACKET_PX, width, LABEL_PX);
-      ctx.fillStyle = markColour;
-      ctx.fillText(words, middle, area.top + BRACKET_PX + LABEL_PX / 2);
+      ctx.fillStyle = lost ? markColour : dimColour;
+      drawBracket(ctx, left, right, area.top, lost ? BRACKET_PX : 1);
+      if (lost && isAlone) drawLabel(chart, groupWords(events), left, right);
     }
     ctx.restore();
   },
@@ -49,8 +41,21 @@ function ends(x, area, from, to) {
 }
 
 /** A bar over the plot whose ends reach down into it. */
-function drawBracket(ctx, left, right, top) {
-  ctx.fillRect(left, top - BRACKET_PX, right - left, BRACKET_PX);
-  ctx.fillRect(left, top, 1, BRACKET_PX);
-  ctx.fillRect(right - 1, top, 1, BRACKET_PX);
+function drawBracket(ctx, left, right, top, thickness) {
+  ctx.fillRect(left, top - BRACKET_PX, right - left, thickness);
+  ctx.fillRect(left, top - BRACKET_PX, 1, 2 * BRACKET_PX);
+  ctx.fillRect(right - 1, top - BRACKET_PX, 1, 2 * BRACKET_PX);
+}
+
+function drawLabel({ ctx, chartArea: area, sensorline }, words, left, right) {
+  ctx.font = `600 10px ${sensorline.font}`;
+  const width = ctx.measureText(words).width + 8;
+  if (width > right - left - 4) return;
+  const middle = (left + right) / 2;
+  ctx.fillStyle = sensorline.surfaceColour;
+  ctx.fillRect(middle - width / 2, area.top + 2 * BRACKET_PX, width, LABEL_PX);
+  ctx.fillStyle = sensorline.markColour;
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "center";
+  ctx.fillText(words, middle, area.top + 2 * BRACKET_PX + LABEL_PX / 2);
 }
