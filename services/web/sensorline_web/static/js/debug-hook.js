@@ -24,7 +24,9 @@ export function debugHook(dashboard) {
         panels: dashboard.panels.views.map((view) => ({
           metric: view.model.metric, unit: view.model.unit, devices: view.model.lines.map((line) => line.device),
           face: view.face, visible: view.visible, error: view.error,
+          marks: view.scene.marks.map(({ from, to, lost, events }) => ({ from, to, lost, events: events.map(({ id, count }) => [id, count]) })),
         })),
+        at: timeline.at,
         held: dashboard.series.held,
         hidden: document.hidden,
         redraws: redraw.redraws,
