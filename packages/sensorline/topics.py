@@ -70,7 +70,9 @@ def check_name(name: str, what: str) -> str:
     if "+" in name or "#" in name:
         raise Rejected("name_wildcard", f"the {what} name {name!r} contains + or #, which are MQTT wildcards")
     if name.startswith("$"):
-        raise Rejected("name_reserved", f"the {what} name {name!r} starts with $; only $status, $meta and $health do")
+        raise Rejected(
+            "name_reserved", f"the {what} name {name!r} starts with $; only $status, $meta and $health do"
+        )
     return name
 
 
