@@ -4,8 +4,10 @@ python bench/null_ingest.py [OPTIONS of sensorline ingest]
 """
 
 import sys
+from collections.abc import Callable
 
 from sensorline.cli import cli
+from sensorline.events import Event
 from sensorline.reading import Batch, Committed, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores import opening
@@ -25,6 +27,15 @@ class NullWriter(Immediate):
         return []
 
     def series(self) -> list[Series]:
+        return []
+
+    def keep(self, snapshot: Callable[[], bytes]) -> None:
+        """Nothing is kept."""
+
+    def recall(self) -> tuple[bytes, list[bytes]]:
+        return b"", []
+
+    def open_events(self) -> list[Event]:
         return []
 
     def maintain(self, now_ns: int) -> bool:

@@ -73,7 +73,7 @@ def stages(form: str) -> dict[str, float]:
         packets.split(wire, time.time_ns() // 10**6 * 10**6, messages, lambda packet: True)
         begun_s = timed("split", begun_s)
         batch = pipeline.decode(messages)
-        begun_s = timed("decode, receipts, columns", begun_s)
+        begun_s = timed("decode, receipts, columns, tracking", begun_s)
         packets.pubacks(batch.packet_ids)
         timed("PUBACKs", begun_s)
     return best

@@ -66,11 +66,25 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Health(msgspec.Struct, frozen=True, gc=False):
+    """What a node says of its outbox: readings that it refused so far, set aside and still holds, and its size.
+
+    `outbox_max_bytes` is 0 where there is no limit in bytes. `problem` is a sentence, empty while all is well.
+    """
+
+    refused: int = 0
+    set_aside: int = 0
+    waiting: int = 0
+    outbox_bytes: int = 0
+    outbox_max_bytes: int = 0
+    problem: str = ""
+
+
 class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
     """What is known of a device besides its readings. None means: this message did not say.
 
     `interval_s` is how often the device means to publish, in seconds. `units` and `names` go from metric to
-    unit symbol and to display name.
+    unit symbol and to display name. `health` is of this moment: it is not stored with the other facts.
     """
 
     device: str
@@ -82,6 +96,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, gc=False):
     simulated: bool | None = None
     units: dict[str, str] = {}
     names: dict[str, str] = {}
+    health: Health | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):

@@ -58,6 +58,8 @@ def told(reading: Reading) -> str:
 def told_facts(facts: DeviceFacts) -> list[str]:
     said = {f: getattr(facts, f) for f in ("status", "name", "location", "interval_s", "simulated")}
     said |= {f"{field}.{key}": v for field in ("units", "names") for key, v in getattr(facts, field).items()}
+    if facts.health:
+        said |= {f"health.{key}": v for key, v in msgspec.structs.asdict(facts.health).items() if v}
     return [
         f"fact {facts.device}: {key} = {f'{value:g}' if isinstance(value, float) else value}"
         for key, value in said.items()
@@ -227,7 +229,9 @@ def test_what_ingest_publishes_has_the_shape_that_the_page_shows() -> None:
     letter = DeadLetter("sensors/desk/t", b"hello", "value_not_a_number", "…", RECEIVED_NS)
     announcer.committed(Batch.of(readings, [letter]))
     facts = {"store": "sqlite", "backlog": 0, "undelivered": 0, "undelivered_s": 0, "journal_fullness": 0}
-    announcer.status("running", facts | msgspec.structs.asdict(Totals(12, 1)))
+    announcer.status(
+        "running", facts | msgspec.structs.asdict(Totals(15, 12, 1, 2)) | {"missing": 37, "late": 0}
+    )
     assert out.sent["acks/desk"] == json_example("acks")
     assert out.sent["sensorline/rejected/sensors/desk/t"] == json_example("rejected")
     status, shown = out.sent["sensorline/ingest/$status"], json_example("status")

@@ -1,13 +1,16 @@
-"""`$status` and `$meta` of the native family: what a device says of itself."""
+"""`$status`, `$meta` and `$health` of the native family: what a device says of itself."""
 
 from typing import Any
 
 from sensorline import topics
 from sensorline.decoders.values import parse_payload, to_unit
 from sensorline.errors import Rejected
-from sensorline.reading import DeviceFacts, Status
+from sensorline.reading import DeviceFacts, Health, Status
 
 MAX_ENTRIES = 1_000
+PROBLEM_MAX_CHARS = 500
+COUNT_MAX = 2**53
+"""Above it, JSON numbers are not exact everywhere."""
 
 
 def decode_status(device: str, payload: bytes, received_ns: int) -> DeviceFacts:
@@ -42,6 +45,28 @@ def decode_meta(device: str, payload: bytes) -> DeviceFacts:
         units=units,
         names={metric: _checked("names", text) for metric, text in _entries(value, "names")},
     )
+
+
+def decode_health(device: str, payload: bytes) -> DeviceFacts:
+    """Return what a node says in `$health`; members that we do not know are ignored. Raises Rejected (`health_invalid`)."""
+    value = parse_payload(payload)
+    if not isinstance(value, dict):
+        raise Rejected("health_invalid", "$health is not a JSON object")
+    counts = {}
+    for name in ("refused", "set_aside", "waiting", "outbox_bytes", "outbox_max_bytes"):
+        count = value.get(name)
+        if count is not None:
+            if type(count) is not int or not 0 <= count <= COUNT_MAX:
+                raise Rejected("health_invalid", f"{name} is not a whole number from 0 to 2^53")
+            counts[name] = count
+    problem = value.get("problem")
+    if problem is not None and (
+        not isinstance(problem, str) or len(problem) > PROBLEM_MAX_CHARS or not problem.isprintable()
+    ):
+        raise Rejected(
+            "health_invalid", f"problem is not text of at most {PROBLEM_MAX_CHARS} printable characters"
+        )
+    return DeviceFacts(device, health=Health(problem=problem or "", **counts))
 
 
 def _entries(value: dict[str, Any], key: str) -> list[tuple[str, Any]]:

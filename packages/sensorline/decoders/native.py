@@ -4,6 +4,7 @@
     sensors/<device>            {"temperature":21.5,"humidity":44,"ts":…,"seq":…} | an array of such objects
     sensors/<device>/$status    online | offline
     sensors/<device>/$meta      {"name":…,"location":…,"interval_s":…,"units":{…}}
+    sensors/<device>/$health    {"refused":0,"set_aside":0,"waiting":12,"outbox_bytes":…,"outbox_max_bytes":…}
 
 A device may have slashes. An object without `value` on `sensors/a/b` is the object of device `a/b`; everything else
 there is metric `b` of device `a`.
@@ -15,7 +16,7 @@ import msgspec
 
 from sensorline import topics
 from sensorline.decoders.base import READINGS_MAX, Decoded
-from sensorline.decoders.facts import decode_meta, decode_status
+from sensorline.decoders.facts import decode_health, decode_meta, decode_status
 from sensorline.decoders.times import TimeLimits, check_time, parse_ts
 from sensorline.decoders.values import parse_payload, to_number, to_seq, to_unit
 from sensorline.errors import Rejected
@@ -29,7 +30,7 @@ _OWN_KEYS = frozenset(("value", "ts", "unit", "seq"))
 class NativeTopic(msgspec.Struct, frozen=True, gc=False):
     """What a topic can mean: one metric, the object of a device, or (with three levels and more) either.
 
-    `kind` is empty, or `$status` or `$meta`.
+    `kind` is empty, or `$status`, `$meta` or `$health`.
     """
 
     device: str
@@ -62,6 +63,8 @@ class NativeDecoder:
             return Decoded(facts=[decode_status(where.device, payload, received_ns)])
         if where.kind == topics.META:
             return Decoded(facts=[decode_meta(where.device, payload)])
+        if where.kind == topics.HEALTH:
+            return Decoded(facts=[decode_health(where.device, payload)])
         value = parse_payload(payload)
         out = Decoded([], [], [], [], [])
         if isinstance(value, list):
@@ -87,7 +90,7 @@ class NativeDecoder:
                 "topic_level_empty", "the topic has an empty level (two slashes, or one at an end)"
             )
         last = levels[-1]
-        if len(levels) > 2 and last in (topics.STATUS, topics.META):
+        if len(levels) > 2 and last in (topics.STATUS, topics.META, topics.HEALTH):
             where = NativeTopic(topics.check_device("/".join(levels[1:-1])), None, last)
         elif len(levels) == 2:
             where = NativeTopic(topics.check_device(last), None)

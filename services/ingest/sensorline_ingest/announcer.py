@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from sensorline import __version__, topics
+from sensorline.events import EventMessage
 from sensorline.mqtt import Will
 from sensorline.reading import Batch, DeadLetter
 from sensorline_ingest.confirmations import durable_seqs
@@ -79,7 +80,7 @@ class Announcer:
         self._last_state = ""
 
     def committed(self, batch: Batch) -> None:
-        """Confirm the batch's sequence numbers and announce its rejects."""
+        """Confirm the batch's sequence numbers, announce its rejects and its events."""
         if batch.seqs or batch.dead_letters:
             confirmations = [
                 (topics.acks_topic(device), _encode({"stored": ranges}))
@@ -93,6 +94,8 @@ class Announcer:
             self._publisher.publish(
                 topics.rejected_topic(dead_letter.topic), _encode(_announcement(dead_letter))
             )
+        for event in batch.events:
+            self._publisher.publish(topics.events_topic(event.device), _encode(EventMessage.of(event)))
 
     def status(
         self, state: str, facts: dict[str, Any], *, now_s: float | None = None, at_once: bool = False

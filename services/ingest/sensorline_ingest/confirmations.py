@@ -19,12 +19,12 @@ def durable_seqs(batch: Batch) -> Ranges:
         return {device: _ranges(numbers) for device, numbers in batch.seqs.items()}
     seqs = {device: list(numbers) for device, numbers in batch.seqs.items()}
     for dead_letter in batch.dead_letters:
-        for device, seq in _seqs_of(dead_letter):
+        for device, seq in seqs_of(dead_letter):
             seqs.setdefault(device, []).append(seq)
     return {device: _ranges(numbers) for device, numbers in seqs.items()}
 
 
-def _seqs_of(dead_letter: DeadLetter) -> Iterator[tuple[str, int]]:
+def seqs_of(dead_letter: DeadLetter) -> Iterator[tuple[str, int]]:
     """Yield device and sequence number of each item of a rejected native message, as far as they can be read."""
     levels = dead_letter.topic.split("/")
     if levels[0] != topics.SENSORS or len(levels) < 2:

@@ -1,9 +1,33 @@
 """Everything that ingest counts, declared once."""
 
+from collections.abc import Callable, Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 # A second series for each counter, with the time at which it was made, would double the page and tell nobody anything.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client leaves it without annotations
+
+
+class DeviceMissing(Collector):
+    """Missing numbers of the devices that miss most, asked for when somebody looks: a device that misses none has no line."""
+
+    def __init__(self) -> None:
+        self.ask: Callable[[], dict[str, int]] = dict
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the family without its lines."""
+        yield GaugeMetricFamily(
+            "sensorline_ingest_device_missing", "Numbers that never came, by device", labels=["device"]
+        )
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the family."""
+        for family in self.describe():
+            for device, count in self.ask().items():
+                family.add_metric([device], count)
+            yield family
 
 
 class IngestMetrics:
@@ -46,6 +70,31 @@ class IngestMetrics:
             "Retained values without a time: shown, not stored",
             registry=r,
         )
+        self.accepted = Counter(
+            "sensorline_ingest_readings_accepted",
+            "Readings taken, a rejected message counting 1: stored + rejected + discarded",
+            registry=r,
+        )
+        self.discarded = Counter(
+            "sensorline_ingest_readings_discarded",
+            "Readings that we had already: repeated, or sent again by the broker",
+            registry=r,
+        )
+        self.missing = Gauge(
+            "sensorline_ingest_readings_missing", "Numbers (seq) that never came, now", registry=r
+        )
+        self.late = Counter(
+            "sensorline_ingest_readings_late",
+            "Readings older than 10 s, or three intervals, when received",
+            registry=r,
+        )
+        self.out_of_order = Counter(
+            "sensorline_ingest_readings_out_of_order",
+            "Readings older than one of their series before",
+            registry=r,
+        )
+        self.device_missing = DeviceMissing()
+        r.register(self.device_missing)
         self.rejected = Counter(
             "sensorline_ingest_messages_rejected", "Messages kept as dead letters", ["reason"], registry=r
         )

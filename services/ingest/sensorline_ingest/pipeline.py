@@ -18,6 +18,7 @@ from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.metrics import IngestMetrics
 from sensorline_ingest.quick import QuickWay
 from sensorline_ingest.receipts import Receipts, digest
+from sensorline_ingest.tracking import Tracker
 
 log = structlog.get_logger()
 
@@ -27,13 +28,19 @@ OWN_TOPICS = (f"{topics.ACKS}/".encode(), b"sensorline/")
 
 CONFIRM_PREFIX = f"{topics.CONFIRM}/".encode()
 RETAINED_REJECTS_REMEMBERED = 10_000
+DEVICES_IN_METRICS = 100
 
 
 class Totals(msgspec.Struct):
-    """What this store has seen: readings and dead letters since it was made, repetitions since this start."""
+    """What has become of readings since the store was made: accepted = stored + rejected + duplicates.
 
+    A rejected message counts 1. `repeated` readings are those of the duplicates that the store has found since this start.
+    """
+
+    accepted: int
     stored: int
     rejected: int
+    duplicates: int
     repeated: int = 0
 
 
@@ -52,8 +59,18 @@ class Pipeline:
         self._quick = QuickWay(native, self._decode_one) if native else None
         self._retained_rejects: set[int] = set()
         self._begins_session = False
+        self.tracker = Tracker(writer)
+        self._tracked = msgspec.structs.replace(self.tracker.books.totals)
+        metrics.device_missing.ask = lambda: self.tracker.missing_of_devices(DEVICES_IN_METRICS)
         state = writer.state()
-        self.totals = Totals(state.readings, state.dead_letters)
+        self._stored, self._rejected, self._repeated = state.readings, state.dead_letters, 0
+
+    @property
+    def totals(self) -> Totals:
+        """The counts at this moment."""
+        duplicates = self.tracker.discarded
+        accepted = self._stored + self._rejected + duplicates
+        return Totals(accepted, self._stored, self._rejected, duplicates, self._repeated)
 
     def begin_session(self) -> None:
         """The broker began a new session: what it sends again from now on was not received before."""
@@ -75,6 +92,8 @@ class Pipeline:
         else:
             for message in messages:
                 self._decode_one(batch, message)
+        if messages:
+            self.tracker.observe(batch, messages)
         return batch
 
     def _decode_one(self, batch: Batch, message: RawMessage) -> None:
@@ -82,6 +101,7 @@ class Pipeline:
         if packet_id:
             if flags & FLAG_DUP and self._receipts.has(packet_id, topic, payload):
                 self._metrics.duplicates.inc()
+                self._discard(message)
                 return
             batch.packet_ids.append(packet_id)
             batch.digests.append(digest(topic, payload))
@@ -103,6 +123,18 @@ class Pipeline:
             if rejects:
                 more = f" (and {len(rejects) - 1} more)" if len(rejects) > 1 else ""
                 self._reject(batch, message, Rejected(rejects[0].reason, f"{rejects[0].detail}{more}"))
+
+    def _discard(self, message: RawMessage) -> None:
+        """Count what a message that we have says once more. It was understood or rejected when it came first."""
+        topic, payload, _, flags, received_ns = message
+        try:
+            readings = self._decoders.decode(topic, payload, bool(flags & FLAG_RETAIN), received_ns).readings
+        except Exception:  # noqa: BLE001 - whatever it is, it was told when the message came first
+            return
+        for device, count in Counter(reading.series.device for reading in readings).items():
+            self.tracker.redelivered(device, count)
+        self._metrics.discarded.inc(len(readings))
+        self._metrics.accepted.inc(len(readings))
 
     def _take(self, batch: Batch, topic: bytes, decoded: Decoded) -> list[Rejected]:
         """Take what a message says into the batch; return what of it was rejected."""
@@ -154,11 +186,23 @@ class Pipeline:
         metrics.stored.inc(committed.stored)
         metrics.repeated.inc(committed.repeated)
         metrics.shifted.inc(committed.shifted)
-        self.totals.stored += committed.stored
-        self.totals.repeated += committed.repeated
-        self.totals.rejected += len(batch.dead_letters)
+        metrics.discarded.inc(committed.repeated)
+        metrics.accepted.inc(committed.stored + committed.repeated + len(batch.dead_letters))
+        self.tracker.committed(committed)
+        self._count_tracked()
+        self._stored += committed.stored
+        self._repeated += committed.repeated
+        self._rejected += len(batch.dead_letters)
         for reason, count in Counter(d.reason for d in batch.dead_letters).items():
             metrics.rejected.labels(reason).inc(count)
+
+    def _count_tracked(self) -> None:
+        totals, before, metrics = self.tracker.books.totals, self._tracked, self._metrics
+        metrics.missing.set(totals.missing)
+        if totals.late != before.late or totals.out_of_order != before.out_of_order:
+            metrics.late.inc(totals.late - before.late)
+            metrics.out_of_order.inc(totals.out_of_order - before.out_of_order)
+            self._tracked = msgspec.structs.replace(totals)
 
     def settle(self) -> None:
         """Count what the store has found out since: about readings that commits left undecided, or that it was refused."""
@@ -168,6 +212,9 @@ class Pipeline:
         metrics.repeated.inc(settled.repeated)
         metrics.shifted.inc(settled.shifted)
         metrics.refused.inc(settled.refused)
-        self.totals.stored += settled.stored - settled.refused
-        self.totals.repeated += settled.repeated
-        self.totals.rejected += settled.refused
+        metrics.discarded.inc(settled.repeated)
+        metrics.accepted.inc(settled.stored + settled.repeated)
+        self.tracker.settled(settled)
+        self._stored += settled.stored - settled.refused
+        self._repeated += settled.repeated
+        self._rejected += settled.refused

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections import deque
 
 import msgspec
 import structlog
@@ -50,6 +51,8 @@ class Ingest:
         self._settings = settings
         self._mqtt = mqtt
         self._stopping = threading.Event()
+        self._connections: deque[bool] = deque()
+        self._store_failed_ns = 0
         self._store_problem = ""
         self._metrics = IngestMetrics()
         self._clock = CautiousClock()
@@ -72,6 +75,7 @@ class Ingest:
             will=offline_will(self._instance),
             canary=True,
             gather_s=GATHER_S,
+            on_connected=self._note_connection,
         )
         # Asked when it is read: a commit that hangs must not hide how many wait behind it.
         self._metrics.waiting.set_function(lambda: self._link.waiting_count)
@@ -97,6 +101,10 @@ class Ingest:
         """Return what readiness depends on: `ok`, or what is wrong in words."""
         broker = "ok" if self._link.is_subscribed else self._link.refusal or "not connected yet"
         return {"broker": broker, "store": self._store_problem or delivery_check(self._writer.backlog())}
+
+    def _note_connection(self, session_present: bool) -> None:
+        # In the network thread: the loop takes it up.
+        self._connections.append(session_present)
 
     def run(self) -> None:
         """Work until stopped. Raises StartupError when another ingest holds the session."""
@@ -124,6 +132,7 @@ class Ingest:
             arrivals = self._link.take(IDLE_S, self._settings.batch_max, linger_s)
             if arrivals is not None:
                 self._metrics.messages.inc(len(arrivals.messages))
+                self._note_connections()
                 if arrivals.session != session:
                     session = arrivals.session
                     self._pipeline.begin_session()
@@ -132,11 +141,36 @@ class Ingest:
                     return
                 self._link.ack(arrivals)
                 self._announcer.committed(batch)
+            self._note_connections()
+            if not self._tell_overdue():
+                return
             now_s = time.monotonic()
             if now_s >= upkeep_due_s and not self._upkeep():
                 upkeep_due_s = now_s + IDLE_S
             self._tell_status("running", at_once=generation != self._link.generation)
             generation = self._link.generation
+
+    def _note_connections(self) -> None:
+        while self._connections:
+            present = self._connections.popleft()
+            self._pipeline.tracker.listen(time.time_ns(), session_lost=not present)
+
+    def _tell_overdue(self) -> bool:
+        """Commit and announce what no message has brought: silences, holes that stayed. False as for `_commit`."""
+        tracker, now_ns = self._pipeline.tracker, time.time_ns()
+        backlog = self._writer.backlog()
+        if backlog.problem:
+            tracker.troubles.store_away(now_ns - int(backlog.away_s * 1e9), now_ns, backlog.problem)
+        else:
+            tracker.troubles.store_back(now_ns)
+        is_listening = self._link.is_subscribed and not self._link.waiting_count
+        batch = tracker.overdue(now_ns, is_listening=is_listening)
+        if batch is None:
+            return True
+        if not self._commit(batch):
+            return False
+        self._announcer.committed(batch)
+        return True
 
     def _commit(self, batch: Batch) -> bool:
         """Commit, for as long as it takes; False if the service is to stop first (then nothing is acknowledged)."""
@@ -146,6 +180,9 @@ class Ingest:
                 self._pipeline.commit(batch)
             except StoreUnavailable as exc:
                 self._metrics.commit_failures.inc()
+                failed_ns = time.time_ns()
+                self._store_failed_ns = self._store_failed_ns or failed_ns
+                self._pipeline.tracker.troubles.store_away(self._store_failed_ns, failed_ns, str(exc))
                 if str(exc) != self._store_problem:
                     self._store_problem = str(exc)
                     log.error(
@@ -159,6 +196,7 @@ class Ingest:
                     return False
                 wait_s = min(wait_s * 2, RETRY_LAST_S)
                 continue
+            self._store_failed_ns = 0
             if self._store_problem:
                 log.info("store_available_again")
                 self._store_problem = ""
@@ -182,6 +220,7 @@ class Ingest:
         backlog = self._writer.backlog()
         self._pipeline.settle()
         totals = msgspec.structs.asdict(self._pipeline.totals)
+        tracked = self._pipeline.tracker.books.totals
         facts = {
             "store": self._store_kind,
             "backlog": self._link.waiting_count,
@@ -189,6 +228,8 @@ class Ingest:
             "undelivered_s": round(backlog.oldest_s),
             "journal_fullness": round(backlog.fullness, 2),
             **totals,
+            "missing": tracked.missing,
+            "late": tracked.late,
         }
         self._announcer.status(state, facts, at_once=at_once)
 

@@ -1,5 +1,6 @@
 """The quick way says exactly what the long way says: of any payload, on topics that it knows and does not know."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support.bad_input import CASES
 
 from sensorline.decoders import TimeLimits, build_decoders
+from sensorline.events import Event
 from sensorline.mqtt import RawMessage
 from sensorline.reading import Batch, Committed, Receipt, Series
 from sensorline.stores.base import WriterState
@@ -44,6 +46,15 @@ class Nothing:
 
     def commit(self, batch: Batch) -> Committed:
         raise AssertionError("not here")
+
+    def keep(self, snapshot: Callable[[], bytes]) -> None:
+        """Nothing is kept."""
+
+    def recall(self) -> tuple[bytes, list[bytes]]:
+        return b"", []
+
+    def open_events(self) -> list[Event]:
+        return []
 
     def maintain(self, now_ns: int) -> bool:
         return False

@@ -1,0 +1,246 @@
+"""Tracking as the pipeline sees it: what a batch says goes into the books, and what the books say goes into the batch."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from sensorline import topics
+from sensorline.events import Account, Event
+from sensorline.mqtt import RawMessage
+from sensorline.reading import Batch, Committed, DeviceFacts, Settled
+from sensorline.stores.base import StoreWriter
+from sensorline_ingest.tracking import notes as notes_
+from sensorline_ingest.tracking.books import Books, Word
+from sensorline_ingest.tracking.clocks import Clocks
+from sensorline_ingest.tracking.notes import Notes
+from sensorline_ingest.tracking.observing import Observed, Observer
+from sensorline_ingest.tracking.refusals import Refusals
+from sensorline_ingest.tracking.sharing import share
+from sensorline_ingest.tracking.silences import Silences
+from sensorline_ingest.tracking.troubles import Troubles
+
+log = structlog.get_logger()
+
+ACCOUNTS_EVERY_NS: Final = 10 * 10**9
+ACCOUNT_COSTS_NS: Final = 20 * 10**6
+"""With many devices their rows are written less often: so many nanoseconds each."""
+JUDGE_EVERY_NS: Final = 10**9
+_MS = 10**6
+
+
+class Tracker:
+    """Used by the thread that commits. After `observe`, the batch is committed or the process ends."""
+
+    def __init__(self, writer: StoreWriter) -> None:
+        self.books = _recalled(writer)
+        open_events = writer.open_events()
+        self._clocks = Clocks(open_events)
+        self._silences = Silences(open_events)
+        self._refusals = Refusals(open_events)
+        self.troubles = Troubles(open_events)
+        self._observer = Observer()
+        self._resumes = True
+        self._listening_ns = 0
+        self._judged_ns = 0
+        self._accounts_ns = 0
+        self._changed: set[str] = set()
+        self._redelivered: Counter[str] = Counter()
+        self._repeated: Counter[str] = Counter()
+        self._behind: Counter[str] = Counter()
+        self._undecided: Counter[str] = Counter()
+        self._last: dict[str, int] = {}
+        writer.keep(self.books.snapshot)
+
+    @property
+    def discarded(self) -> int:
+        """Readings that were discarded since the store was made: sent again, or repetitions."""
+        unsaid = self._redelivered.total() + self._repeated.total()
+        return self.books.totals.duplicates + unsaid
+
+    def missing_of_devices(self, limit: int) -> dict[str, int]:
+        """Return device → missing numbers, of those that miss most."""
+        counts = Counter(
+            {device.name: device.numbers.missing for device in self.books.devices if device.numbers.missing}
+        )
+        return dict(counts.most_common(limit))
+
+    def listen(self, now_ns: int, *, session_lost: bool = False) -> None:
+        """A connection to the broker began; before it nobody listened."""
+        self._listening_ns = now_ns
+        self._resumes = True
+        if session_lost and self.books.now_ns:
+            self.troubles.session_lost(self.books.now_ns, now_ns)
+
+    def redelivered(self, device: str, readings: int) -> None:
+        """The broker sent a device's message again, and we have it."""
+        self._redelivered[device] += readings
+
+    def observe(self, batch: Batch, messages: Sequence[RawMessage]) -> None:
+        """Put notes, events and accounts into a batch of these messages."""
+        first_ns, last_ns = messages[0][4], messages[-1][4]
+        books = self.books
+        found = self._observer.observe(batch, first_ns, last_ns, books.late_limits)
+        if batch.dead_letters:
+            self._add_rejects(batch, found)
+        self._last = {device: observed.readings for device, observed in found.items()}
+        self._behind = Counter({o.device: o.behind for o in found.values() if o.behind})
+        words = [word for facts in batch.facts if (word := _word(facts))] if batch.facts else []
+        refused = {word.device: self._refused(word.device) for word in words}
+        if found or words:
+            self._say(batch, found, words, last_ns)
+        for device, observed in found.items():
+            if observed.readings:
+                self._clocks.note(device, observed.newest_ns, first_ns, last_ns)
+                end = self._silences.heard(device, last_ns)
+                if end is not None:
+                    batch.events.append(end)
+        if words:
+            self._note_health(batch, refused, last_ns)
+        self._tell(batch, last_ns, books.due(last_ns))
+
+    def _say(self, batch: Batch, found: dict[str, Observed], words: list[Word], now_ns: int) -> None:
+        """Say to the books, and in the notes, what was found, and what has waited for a batch to go with."""
+        for counts, field in ((self._redelivered, "redelivered"), (self._repeated, "repeated")):
+            for device, count in counts.items():
+                setattr(found.setdefault(device, Observed(device)), field, count)
+            counts.clear()
+        notes = Notes(now_ns // _MS * _MS, list(found.values()), words, self._resumes)
+        self._resumes = False
+        batch.notes = notes_.encode(self.books, notes)
+        notes_.say(self.books, notes)
+        self._changed.update(found)
+
+    def overdue(self, now_ns: int, *, is_listening: bool) -> Batch | None:
+        """Return a batch without readings if there is something to tell that cannot wait for one, else None.
+
+        `is_listening`: the connection is up and nothing waits to be taken, so a device that is not heard is silent.
+        """
+        now_ns = now_ns // _MS * _MS
+        batch = Batch()
+        if now_ns - self._judged_ns >= JUDGE_EVERY_NS or now_ns < self._judged_ns:
+            self._judged_ns = now_ns
+            if is_listening:
+                self._judge(batch, now_ns)
+        missing = self.books.due(now_ns)
+        if not (missing or batch.events or self.troubles.has_due or self._accounts_are_due(now_ns)):
+            return None
+        if missing or self._redelivered or self._repeated:
+            # Said before or after what is due: neither touches the other.
+            self._say(batch, {}, [], now_ns)
+        self._tell(batch, now_ns, missing)
+        return batch
+
+    def _accounts_are_due(self, now_ns: int) -> bool:
+        wait_ns = max(ACCOUNTS_EVERY_NS, len(self._changed) * ACCOUNT_COSTS_NS)
+        is_changed = self._changed or self._redelivered or self._repeated
+        return bool(is_changed) and not 0 <= now_ns - self._accounts_ns < wait_ns
+
+    def _judge(self, batch: Batch, now_ns: int) -> None:
+        for device in self.books.devices:
+            silence = self._silences.judge(
+                device.name, device.rhythm.interval_s, device.heard_ns, self._listening_ns, now_ns
+            )
+            if silence is not None:
+                batch.events.append(silence)
+
+    def _tell(self, batch: Batch, now_ns: int, missing: list[Event]) -> None:
+        batch.events += missing
+        batch.events += self._clocks.due()
+        batch.events += self.troubles.due()
+        with_events = {event.device for event in batch.events if event.device}
+        self._changed |= with_events
+        if self._accounts_are_due(now_ns):
+            self._accounts_ns = now_ns
+            batch.accounts = self._accounts(self._changed, now_ns)
+            self._changed.clear()
+        elif with_events:
+            batch.accounts = self._accounts(with_events, now_ns)
+            self._changed -= with_events
+
+    def _accounts(self, names: set[str], now_ns: int) -> list[Account]:
+        known = self.books.by_name
+        return [
+            device.account(self._clocks.skew_ms(name), now_ns)
+            for name in sorted(names)
+            if (device := known.get(name))
+        ]
+
+    def _add_rejects(self, batch: Batch, found: dict[str, Observed]) -> None:
+        """Count rejected messages for devices that we know; names that only ever came with rejects have no book."""
+        known = self.books.by_name
+        for letter in batch.dead_letters:
+            device = next((d for d in _devices_of(letter.topic) if d in known or d in found), None)
+            if device is not None:
+                found.setdefault(device, Observed(device)).rejected += 1
+        for device in [d for d, observed in found.items() if not observed.readings and d not in known]:
+            del found[device]
+
+    def _refused(self, device: str) -> int:
+        book = self.books.by_name.get(device)
+        return book.refused if book else 0
+
+    def _note_health(self, batch: Batch, before: dict[str, int], now_ns: int) -> None:
+        for facts in batch.facts:
+            if facts.health is None:
+                continue
+            more = self._refused(facts.device) - before.get(facts.device, 0)
+            before[facts.device] = self._refused(facts.device)
+            event = self._refusals.note(facts.device, facts.health, more, now_ns)
+            if event is not None:
+                batch.events.append(event)
+                self._changed.add(facts.device)
+
+    def committed(self, committed: Committed) -> None:
+        """The batch of the last `observe` is durable."""
+        if committed.repeated:
+            self._repeated.update(share(committed.repeated, self._behind, self._last))
+        if committed.undecided:
+            self._undecided.update(share(committed.undecided, self._behind, self._last))
+
+    def settled(self, settled: Settled) -> None:
+        """The store has decided about readings that earlier commits left undecided."""
+        decided = settled.stored + settled.repeated
+        if settled.repeated:
+            self._repeated.update(share(settled.repeated, self._undecided, self._last))
+        if decided:
+            self._undecided.subtract(share(decided, self._undecided, {}))
+            self._undecided = +self._undecided
+
+
+def _recalled(writer: StoreWriter) -> Books:
+    """Return the books as they were with the last commit."""
+    books = Books()
+    snapshot, notes = writer.recall()
+    try:
+        if snapshot:
+            books.restore(snapshot)
+        for data in notes:
+            said = notes_.decode(books, data)
+            notes_.say(books, said)
+            books.due(said.now_ns)
+    except (ValueError, msgspec.MsgspecError) as exc:
+        log.error(
+            "tracking_not_recalled",
+            detail=f"{exc}; what is missing is known up to where they could be read",
+        )
+    return books
+
+
+def _word(facts: DeviceFacts) -> Word | None:
+    refused = facts.health.refused if facts.health else None
+    if facts.interval_s is None and refused is None:
+        return None
+    return Word(facts.device, facts.interval_s, refused)
+
+
+def _devices_of(topic: str) -> tuple[str, ...]:
+    """Return which devices a native topic may be about, the likelier first."""
+    levels = topic.split("/")
+    if levels[0] != topics.SENSORS or len(levels) < 2:
+        return ()
+    if len(levels) == 2:
+        return (levels[1],)
+    return "/".join(levels[1:-1]), "/".join(levels[1:])

@@ -1,0 +1,376 @@
+"""Tracking in the pipeline, with the embedded store: events, accounts and counts, also across restarts."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorline.decoders import build_decoders
+from sensorline.events import Account, Event, EventKind
+from sensorline.mqtt import RawMessage
+from sensorline.reading import Batch
+from sensorline.settings import StoreSettings
+from sensorline.stores.sqlite import SqliteReader, SqliteWriter
+from sensorline_ingest.cardinality import Cardinality
+from sensorline_ingest.metrics import IngestMetrics
+from sensorline_ingest.pipeline import Pipeline
+
+NOW_MS = 1_790_000_000_000
+MS = 10**6
+S = 10**9
+QOS_1, DUP = 0x02, 0x08
+
+
+class Ingest:
+    """A pipeline on a store, and what it commits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.now_ms = NOW_MS
+        self.start()
+
+    def start(self) -> None:
+        self.writer = SqliteWriter(StoreSettings(path=self.path))
+        self.metrics = IngestMetrics()
+        cardinality = Cardinality(self.writer.series(), 1_000, 100)
+        self.pipeline = Pipeline(build_decoders(), self.writer, cardinality, self.metrics)
+        self.events: list[Event] = []
+
+    def kill(self) -> None:
+        """Begin again on what a killed process leaves behind."""
+        copy = self.path.with_name(f"{self.path.stem}+.db")
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{self.path}{suffix}", f"{copy}{suffix}")
+        self.writer._db.close()
+        self.path = copy
+        self.start()
+
+    def take(self, *messages: RawMessage) -> Batch:
+        batch = self.pipeline.decode(messages)
+        self.pipeline.commit(batch)
+        self.events += batch.events
+        return batch
+
+    def send(
+        self, payload: str, topic: str = "sensors/desk/t", packet_id: int = 0, dup: bool = False
+    ) -> Batch:
+        flags = (QOS_1 if packet_id else 0) | (DUP if dup else 0)
+        return self.take((topic.encode(), payload.encode(), packet_id, flags, self.now_ms * MS))
+
+    def tick(self, is_listening: bool = True) -> Batch | None:
+        batch = self.pipeline.tracker.overdue(self.now_ms * MS, is_listening=is_listening)
+        if batch is not None:
+            self.pipeline.commit(batch)
+            self.events += batch.events
+        return batch
+
+    def told(self) -> list[Event]:
+        """What everybody can read of it."""
+        reader = SqliteReader(self.path)
+        events = reader.events(0, 2**62)
+        reader.close()
+        return events
+
+    def account(self, device: str = "desk") -> Account:
+        """The book as it would be written now."""
+        book = self.pipeline.tracker.books.by_name[device]
+        return book.account(None, self.now_ms * MS)
+
+    def counted(self, name: str) -> float:
+        return self.metrics.registry.get_sample_value(f"sensorline_ingest_{name}") or 0.0
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    made = Ingest(tmp_path / "a.db")
+    yield made
+    made.writer.close()
+
+
+def numbered(ingest: Ingest, seq: int) -> None:
+    ingest.send(f'{{"value":{seq},"ts":{ingest.now_ms},"seq":{seq}}}')
+    ingest.now_ms += 1_000
+
+
+def test_numbers_that_never_came_are_an_event_in_the_store_and_a_count_everywhere(ingest: Ingest) -> None:
+    for seq in (1, 2, 3, 7, 8):
+        numbered(ingest, seq)
+    assert ingest.told() == []
+    ingest.now_ms += 5_000
+    ingest.tick()
+    (event,) = ingest.told()
+    assert (event.kind, event.device, event.count, event.ranges) == (EventKind.MISSING, "desk", 3, [(4, 6)])
+    assert (event.start_ns, event.end_ns) == ((NOW_MS + 2_000) * MS, (NOW_MS + 3_000) * MS)
+    reader = SqliteReader(ingest.path)
+    (account,) = reader.accounts()
+    reader.close()
+    assert (account.received, account.stored, account.missing) == (5, 5, 3)
+    assert ingest.counted("readings_missing") == 3
+    assert (
+        ingest.metrics.registry.get_sample_value("sensorline_ingest_device_missing", {"device": "desk"}) == 3
+    )
+
+
+@pytest.mark.parametrize("stop", ["close", "kill"])
+def test_what_is_missing_is_known_after_a_restart_and_shrinks_then(ingest: Ingest, stop: str) -> None:
+    for seq in (1, 2, 3, 7, 8):
+        numbered(ingest, seq)
+    ingest.now_ms += 5_000
+    ingest.tick()
+    if stop == "kill":
+        ingest.kill()
+    else:
+        ingest.writer.close()
+        ingest.start()
+    numbered(ingest, 9)
+    assert ingest.account().missing == 3
+    for seq in (4, 5, 6):
+        ingest.send(f'{{"value":{seq},"ts":{NOW_MS + seq},"seq":{seq}}}')
+    ingest.now_ms += 5_000
+    ingest.tick()
+    assert ingest.account().missing == 0
+    assert ingest.told() == []
+    assert ingest.account().received == 9
+
+
+def test_a_hole_across_a_restart_of_ingest_is_seen(ingest: Ingest) -> None:
+    for seq in range(10):
+        numbered(ingest, seq)
+    ingest.kill()
+    numbered(ingest, 12)
+    assert ingest.pipeline.tracker.books.by_name["desk"].numbers.ranges() == [(10, 11)]
+
+
+def test_thirty_seven_readings_removed_from_ten_thousand_within_arrays(ingest: Ingest) -> None:
+    lost = {*range(1_000, 1_030), 2_222, 2_224, *range(7_777, 7_782)}
+    for begin in range(0, 10_000, 500):
+        if begin == 5_000:
+            ingest.kill()
+        items = ",".join(
+            f'{{"value":{n},"ts":{NOW_MS + n},"seq":{n}}}' for n in range(begin, begin + 500) if n not in lost
+        )
+        ingest.send(f"[{items}]")
+    ingest.now_ms += 60_000
+    ingest.tick()
+    assert ingest.account().missing == len(lost) == 37
+    events = ingest.told()
+    assert sum(event.count for event in events) == 37
+    ranges = sorted(r for event in events for r in event.ranges)
+    assert ranges == [(1_000, 1_029), (2_222, 2_222), (2_224, 2_224), (7_777, 7_781)]
+
+
+def test_one_number_for_all_metrics_of_an_object(ingest: Ingest) -> None:
+    for seq in (1, 2, 5):
+        ingest.send(f'{{"t":1,"h":2,"p":3,"ts":{NOW_MS + seq * 1000},"seq":{seq}}}', "sensors/desk")
+    numbers = ingest.pipeline.tracker.books.by_name["desk"].numbers
+    assert numbers.ranges() == [(3, 4)]
+    (hole,) = numbers.runs[0].holes
+    assert (hole.before_ns, hole.after_ns) == ((NOW_MS + 2_000) * MS, (NOW_MS + 5_000) * MS)
+
+
+def test_a_rejected_reading_is_not_missing(ingest: Ingest) -> None:
+    ingest.send(
+        f'[{{"value":1,"ts":{NOW_MS},"seq":1}},{{"value":"x","seq":2}},{{"value":3,"ts":{NOW_MS + 2},"seq":3}}]'
+    )
+    ingest.send('{"value":"x","seq":4}')
+    numbered(ingest, 5)
+    account = ingest.account()
+    assert account.missing == 0
+    assert (account.received, account.stored, account.rejected) == (5, 3, 2)
+
+
+def test_the_books_balance(ingest: Ingest) -> None:
+    numbered(ingest, 1)
+    again = f'{{"value":5,"ts":{NOW_MS},"seq":2}}'
+    ingest.send(again, packet_id=7)
+    ingest.send(again, packet_id=7, dup=True)
+    ingest.send(again, packet_id=8)
+    ingest.send("hello", packet_id=9)
+    ingest.send("1", "other/topic")
+    for restarts in range(2):
+        totals = ingest.pipeline.totals
+        assert (totals.stored, totals.rejected, totals.duplicates) == (2, 2, 2)
+        assert totals.accepted == totals.stored + totals.rejected + totals.duplicates
+        account = ingest.account()
+        discarded = ingest.pipeline.tracker._repeated.total() + account.duplicates
+        assert (account.received, account.rejected, discarded) == (5, 1, 2)
+        if not restarts:
+            assert ingest.counted("readings_accepted_total") == 6
+            assert ingest.counted("readings_discarded_total") == 2
+            ingest.now_ms += 20_000
+            ingest.tick()
+            ingest.kill()
+    assert account.stored == 2
+
+
+def test_a_silent_device_is_told_of_and_its_return(ingest: Ingest) -> None:
+    for _ in range(20):
+        ingest.send("1")
+        ingest.now_ms += 2_000
+    heard_ns = (ingest.now_ms - 2_000) * MS
+    ingest.tick()
+    assert ingest.events == []
+    assert ingest.account().interval_s == 2
+    ingest.now_ms = heard_ns // MS + 6_001
+    ingest.tick(is_listening=False)
+    assert ingest.events == []
+    ingest.now_ms += 1_000
+    ingest.tick()
+    (silence,) = ingest.told()
+    assert (silence.kind, silence.device, silence.start_ns, silence.end_ns) == (
+        EventKind.SILENT,
+        "desk",
+        heard_ns,
+        None,
+    )
+    ingest.kill()
+    ingest.now_ms += 60_000
+    ingest.tick()
+    ingest.send("1")
+    (ended,) = ingest.told()
+    assert (ended.id, ended.end_ns) == (silence.id, ingest.now_ms * MS)
+    assert ingest.account().interval_s == 2
+
+
+def test_the_announced_interval_counts_and_nobody_is_silent_to_one_who_did_not_listen(ingest: Ingest) -> None:
+    ingest.send('{"interval_s":60}', "sensors/desk/$meta")
+    ingest.send("1")
+    ingest.now_ms += 179_000
+    ingest.tick()
+    assert ingest.events == []
+    # The connection broke and came back.
+    ingest.pipeline.tracker.listen(ingest.now_ms * MS)
+    ingest.now_ms += 60_000
+    ingest.tick()
+    assert ingest.events == []
+    ingest.now_ms += 121_000
+    ingest.tick()
+    assert [event.kind for event in ingest.events] == [EventKind.SILENT]
+
+
+def test_a_device_without_a_rhythm_is_never_silent(ingest: Ingest) -> None:
+    for gap_s in (1, 300, 2, 4_000, 7, 1, 900, 3, 60, 5, 1, 3_600, 2, 30, 900, 1, 7_000):
+        ingest.send("1")
+        ingest.now_ms += gap_s * 1_000
+    ingest.now_ms += 10 * 86_400_000
+    ingest.tick()
+    assert ingest.events == []
+
+
+def test_late_and_out_of_order_readings_are_counted(ingest: Ingest) -> None:
+    numbered(ingest, 1)
+    ingest.send(
+        f'[{{"value":2,"ts":{NOW_MS - 60_000}}},{{"value":3,"ts":{NOW_MS - 50_000}}},{{"value":4,"ts":{NOW_MS}}}]'
+    )
+    account = ingest.account()
+    assert (account.late, account.out_of_order) == (2, 2)
+    assert ingest.counted("readings_late_total") == 2
+    assert ingest.counted("readings_out_of_order_total") == 2
+    ingest.kill()
+    account = ingest.account()
+    assert (account.late, account.out_of_order) == (2, 2)
+
+
+def test_a_reading_is_not_late_within_three_intervals(ingest: Ingest) -> None:
+    ingest.send('{"interval_s":60}', "sensors/desk/$meta")
+    ingest.send(f'{{"value":2,"ts":{NOW_MS - 170_000}}}')
+    ingest.send(f'{{"value":2,"ts":{NOW_MS - 190_000}}}')
+    assert ingest.account().late == 1
+
+
+def test_a_clock_that_is_ahead_or_behind_is_told_of_in_a_sentence(ingest: Ingest) -> None:
+    ingest.send(f'{{"value":1,"ts":{ingest.now_ms + 30_000}}}')
+    (ahead,) = ingest.told()
+    assert (ahead.kind, ahead.end_ns, ahead.detail) == (EventKind.CLOCK, None, "Its clock is 30 s ahead.")
+    ingest.send(f'{{"value":1,"ts":{ingest.now_ms + 1}}}')
+    (ended,) = ingest.told()
+    assert ended.end_ns is not None
+    for _ in range(20):
+        ingest.send(f'{{"value":1,"ts":{ingest.now_ms - 3_600_000}}}', "sensors/attic/t")
+        ingest.now_ms += 10_000
+    behind = [event for event in ingest.events if event.device == "attic"]
+    assert [event.kind for event in behind] == [EventKind.CLOCK]
+    assert "3,600 s old" in behind[0].detail
+
+
+def test_a_session_that_the_broker_forgot_is_told_of(ingest: Ingest) -> None:
+    ingest.pipeline.tracker.listen(ingest.now_ms * MS, session_lost=True)
+    assert ingest.tick() is None
+    ingest.send("1")
+    last_commit_ns = ingest.now_ms * MS
+    ingest.kill()
+    ingest.now_ms += 600_000
+    ingest.pipeline.tracker.listen(ingest.now_ms * MS, session_lost=True)
+    ingest.tick()
+    (lost,) = ingest.told()
+    assert (lost.kind, lost.device, lost.start_ns, lost.end_ns) == (
+        EventKind.SESSION_LOST,
+        "",
+        last_commit_ns,
+        ingest.now_ms * MS,
+    )
+
+
+def test_a_store_that_was_away_for_long_is_told_of(ingest: Ingest) -> None:
+    troubles = ingest.pipeline.tracker.troubles
+    troubles.store_away(NOW_MS * MS, (NOW_MS + 20_000) * MS, "the disk is full")
+    troubles.store_back((NOW_MS + 21_000) * MS)
+    assert ingest.tick() is None
+    for second in range(25, 70):
+        troubles.store_away((NOW_MS + 25_000) * MS, (NOW_MS + second * 1_000) * MS, "the disk is full")
+    troubles.store_back((NOW_MS + 70_000) * MS)
+    ingest.tick()
+    (away,) = ingest.told()
+    assert (away.kind, away.detail) == (EventKind.STORE, "the disk is full")
+    assert (away.start_ns, away.end_ns) == ((NOW_MS + 25_000) * MS, (NOW_MS + 70_000) * MS)
+
+
+def health(refused: int, problem: str = "") -> str:
+    return f'{{"refused":{refused},"waiting":9,"problem":"{problem}"}}'
+
+
+def test_readings_that_a_node_refused_are_told_of_and_counted(ingest: Ingest) -> None:
+    topic = "sensors/desk/$health"
+    ingest.send("1")
+    ingest.send(health(0), topic)
+    ingest.now_ms += 60_000
+    ingest.send(health(5, "the outbox is full"), topic)
+    ingest.kill()
+    # What the broker retains comes again at each start.
+    ingest.send(health(5, "the outbox is full"), topic)
+    ingest.send(health(12, "the outbox is full"), topic)
+    (going_on,) = ingest.told()
+    assert (going_on.kind, going_on.count, going_on.start_ns, going_on.end_ns) == (
+        EventKind.REFUSED,
+        12,
+        NOW_MS * MS,
+        None,
+    )
+    ingest.now_ms += 1_000
+    ingest.send(health(12), topic)
+    (ended,) = ingest.told()
+    assert (ended.count, ended.end_ns) == (12, ingest.now_ms * MS)
+    # The node began anew.
+    ingest.send(health(3, "the outbox is full"), topic)
+    assert ingest.account().refused == 15
+
+
+def test_accounts_of_changed_devices_are_written_at_most_every_ten_seconds(ingest: Ingest) -> None:
+    written = 0
+    for _ in range(100):
+        written += len(ingest.send("1").accounts)
+        ingest.now_ms += 200
+    assert written in (2, 3)
+    ingest.now_ms += 20_000
+    batch = ingest.tick()
+    assert batch is not None
+    assert [account.received for account in batch.accounts] == [100]
+    assert ingest.tick() is None
+
+
+def test_notes_that_cannot_be_read_do_not_keep_ingest_from_starting(ingest: Ingest) -> None:
+    ingest.writer.commit(Batch(notes=b"\xff\xff"))
+    ingest.kill()
+    numbered(ingest, 1)
+    assert ingest.account().received == 1
