@@ -80,7 +80,9 @@ def stage(processes: Processes, tmp_path: Path) -> Iterator[Stage]:
         "wrong", EventKind.CLOCK, DEVICE, now_ns - 3_000 * S, now_ns - 2_900 * S, detail="7 s behind."
     )
     account = Account(DEVICE, 1_500, 1_450, 3, 47, 35, late=2, out_of_order=1, skew_ms=40, updated_ns=now_ns)
-    writer.commit(Batch.of(readings=readings, facts=facts, events=[lost, wrong], accounts=[account]))
+    batch = Batch.of(readings=readings, facts=facts)
+    batch.events, batch.accounts = [lost, wrong], [account]
+    writer.commit(batch)
     writer.close()
     broker = Mosquitto(tmp_path / "broker")
     processes.add(broker).start()
