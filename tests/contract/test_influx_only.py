@@ -11,8 +11,10 @@ from tests.support.influx import Server
 from sensorline.reading import Batch, Committed, Reading, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.connection import Connection
+from sensorline.stores.influxdb.delivery import LINES_PER_REQUEST
 from sensorline.stores.influxdb.reader import InfluxReader
 from sensorline.stores.influxdb.settings import Buckets
+from sensorline.stores.influxdb.writer import InfluxWriter
 
 T0_NS = 1_790_000_000 * 10**9
 DESK = Series("desk", "temperature")
@@ -200,3 +202,31 @@ def test_an_installation_without_the_bucket_of_half_days_works_and_gains_them_wh
     assert (sum(after.n), max(after.max)) == (1_502, max(before.max))
     for part in (writer, reader, connection):
         part.close()
+
+
+def test_latest_values_are_those_of_now_while_a_backlog_is_delivered_behind_them(
+    influx: Any, tmp_path: Path
+) -> None:
+    """F10. One step of the forwarder by hand: one request of readings, and what is newest."""
+    writer = InfluxWriter(influx, StoreSettings(path=tmp_path / "here.db"))
+    writer._forwarding.stop()
+    total = 4 * LINES_PER_REQUEST
+    for first in range(0, total, 1_000):
+        writer.commit(
+            Batch.of([Reading(DESK, T0_NS + i * 10**6, float(i)) for i in range(first, first + 1_000)])
+        )
+    reader = InfluxReader(influx)
+    assert writer._forwarder.deliver()
+    (shown,) = reader.latest()
+    assert (shown.series, shown.time_ns, shown.value) == (DESK, T0_NS + (total - 1) * 10**6, total - 1.0)
+    (device,) = reader.devices()
+    assert device.last_seen_ns == shown.time_ns
+    # Nothing else was said: what the past holds is what was delivered.
+    assert len(list(reader.export(DESK, 0, 2**62))) == LINES_PER_REQUEST
+    assert sum(reader.query(DESK, T0_NS, T0_NS + 10**12, 10).n) == LINES_PER_REQUEST
+    while writer._forwarder.deliver():
+        pass
+    assert reader.latest() == [shown]
+    assert [v for _, v in reader.export(DESK, 0, 2**62)] == [float(i) for i in range(total)]
+    reader.close()
+    writer.close()

@@ -10,11 +10,15 @@ import pytest
 from tests.integration.conftest import MakeIngest
 from tests.support import stored
 from tests.support.brokers import IN_FLIGHT, Broker
-from tests.support.ports import unique
+from tests.support.ports import free_port, unique
 from tests.support.proxy import Proxy
 from tests.support.publishers import Client
 from tests.support.services import Ingest
 from tests.support.waiting import stays_true, wait_until
+
+from sensorline.settings import StoreSettings
+from sensorline.stores.influxdb.settings import InfluxSettings
+from sensorline.stores.opening import open_dead_letters
 
 pytestmark = pytest.mark.mosquitto
 
@@ -43,6 +47,7 @@ def allow_writing(ingest: Ingest, limit: int) -> None:
 def test_a_full_disk_stops_acknowledgements_and_loses_nothing(
     mosquitto: Broker, proxy: Proxy, make_ingest: MakeIngest
 ) -> None:
+    """F30: more messages than the in-flight window has room for, while nothing can be stored."""
     device = unique("full")
     begin_ms = int(time.time() * 1000) - 60_000
     ingest = make_ingest(proxy).start_ready()
@@ -137,3 +142,50 @@ def test_a_stop_while_the_disk_is_full_is_prompt_and_loses_nothing(
     assert time.monotonic() - begun_s < 5
     ingest.start_ready()
     wait_until(lambda: stored.count(ingest.store) == 1, 10, "what waited to be stored")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "influxdb"])
+def test_a_dead_letter_that_cannot_be_kept_is_not_acknowledged(
+    mosquitto: Broker, proxy: Proxy, make_ingest: MakeIngest, kind: str
+) -> None:
+    """F32: a message that is no reading, and no room to say so. Nothing is acknowledged, and everybody is told."""
+    topic, port = f"sensors/{unique('bad')}/m", free_port()
+    # With InfluxDB they are in ingest's local file: nobody has to listen there.
+    influx = {"INFLUXDB_V2_URL": f"http://127.0.0.1:{port}", "INFLUXDB_V2_ORG": "o", "INFLUXDB_V2_TOKEN": "t"}
+    settings = (
+        InfluxSettings(url=f"http://127.0.0.1:{port}", org="o", token="t") if kind == "influxdb" else None
+    )  # type: ignore[arg-type]
+    ingest = make_ingest(proxy, **(influx if settings else {}))
+    ingest.start()
+    wait_until(lambda: ingest.checks()["broker"] == "ok", 20, "ingest to be connected")
+
+    def letters() -> list[bytes]:
+        kept = open_dead_letters(StoreSettings(path=ingest.store), settings or InfluxSettings())
+        return [letter.payload for letter in kept.list(100)]
+
+    filters = [f"sensorline/rejected/{topic}", "sensorline/ingest/$status"]
+    with Client(mosquitto.port, filters=filters) as client:
+
+        def announced() -> int:
+            return len(client.json_of(filters[0]))
+
+        limit = forbid_writing(ingest)
+        client.publish(topic, "no number")
+        wait_until(
+            lambda: ingest.metric("sensorline_ingest_commit_failures_total") > 1,
+            10,
+            "failures in the metrics",
+        )
+        assert "cannot write" in ingest.checks()["store"], ingest.checks()
+        wait_until(
+            lambda: client.json_of(filters[1])[-1]["state"] == "store_unavailable", 10, "a word in the status"
+        )
+        stays_true(lambda: proxy.acknowledged_count == 0, 1.0, "nothing is acknowledged")
+        assert (letters(), announced()) == ([], 0)
+        allow_writing(ingest, limit)
+        wait_until(lambda: proxy.acknowledged_count == 1, 15, "the PUBACK, by itself")
+        wait_until(lambda: client.json_of(filters[1])[-1]["state"] == "running", 10, "the status")
+        assert letters() == [b"no number"]
+        wait_until(lambda: announced() == 1, 5, "the announcement")
+    assert ingest.metric("sensorline_ingest_messages_rejected_total") == 1
+    proxy.assert_rules_kept()
