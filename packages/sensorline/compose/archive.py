@@ -5,7 +5,7 @@ import json
 import tarfile
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from sensorline import __version__
 from sensorline.compose.volumes import VOLUMES
@@ -18,6 +18,9 @@ END = "sensorline-backup.end"
 """Last in the archive, and empty. To tar an archive that was cut between two entries is a whole one."""
 
 FORMAT = 1
+
+# Debian 12's Python (3.11.2) has no filters yet; names and kinds are looked at below in any case.
+_FILTER: dict[str, Any] = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
 
 
 def save(folder: Path, out: IO[bytes]) -> None:
@@ -60,11 +63,12 @@ def load(folder: Path, archive: IO[bytes]) -> str:
             while (entry := entries.next()) is None or entry.name != END:
                 if entry is None:
                     raise EOFError("it was cut off")
-                if entry.name.split("/")[0] not in known or not (entry.isfile() or entry.isdir()):
+                parts = entry.name.split("/")
+                if parts[0] not in known or ".." in parts or not (entry.isfile() or entry.isdir()):
                     raise SensorlineError(
                         f"{entry.name!r} belongs to no volume: this backup is not one of ours"
                     )
-                entries.extract(entry, folder, numeric_owner=True, filter="tar")
+                entries.extract(entry, folder, numeric_owner=True, **_FILTER)
     except (tarfile.TarError, EOFError, OSError, ValueError) as exc:
         raise SensorlineError(
             f"the backup cannot be read to its end ({exc}); volumes may be half full: docker compose down --volumes, then again"

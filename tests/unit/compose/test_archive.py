@@ -64,7 +64,7 @@ def test_another_archive_is_refused_and_nothing_is_written(tmp_path: Path) -> No
     assert not any((to / "secrets-web").iterdir())
 
 
-@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "elsewhere/x"])
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "elsewhere/x", "secrets-web/../../outside"])
 def test_an_entry_outside_the_volumes_is_refused(full: Path, tmp_path: Path, name: str) -> None:
     to = empty_volumes(tmp_path / "new")
     good = io.BytesIO(archive_of(full))
