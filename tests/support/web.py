@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 from tests.support.ports import free_port
 from tests.support.processes import SENSORLINE, Process
 from tests.support.services import http_get
@@ -78,11 +78,17 @@ class Watched:
 
     def wait_for_points(self, device: str, metric: str, condition: str, deadline_s: float = 15) -> None:
         """Wait until a JavaScript expression over `points` is true."""
-        self.page.wait_for_function(
-            f"([device, metric]) => {{ const points = window.sensorline.points(device, metric); return {condition}; }}",
-            arg=[device, metric],
-            timeout=deadline_s * 1000,
-        )
+        try:
+            self.page.wait_for_function(
+                f"([device, metric]) => {{ const points = window.sensorline.points(device, metric); return {condition}; }}",
+                arg=[device, metric],
+                timeout=deadline_s * 1000,
+            )
+        except TimeoutError as exc:
+            drawn = [(point["t"], point["mean"], point["n"]) for point in self.points(device, metric)]
+            raise AssertionError(
+                f"{condition} of {device}:{metric} was not so within {deadline_s:g} s: {drawn}"
+            ) from exc
 
     def wait_for_pill(self, words: str, deadline_s: float = 30) -> None:
         """Wait until the connection pill says so."""

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 IDLE_S = 0.25
 GATHER_S = 0.25
 """Four commits a second carry a trickle as well as a hundred do: nobody sees ingest's part of the way live. Not longer: the
-page takes it that history has what is a third of a second old (EDGE_MS in merge.js)."""
+page takes it that history has what is a second old (EDGE_MS in merge.js)."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
 
 

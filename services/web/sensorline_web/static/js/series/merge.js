@@ -9,8 +9,14 @@ import { copyColumns, insertPoint, lowerBound } from "./columns.js";
 /** Two received times of one reading are at most this far apart (ms). */
 export const TWIN_WINDOW_MS = 1_500;
 
-/** Within this distance of where a source begins or ends, a twin may be missing (ms). */
-const EDGE_MS = 350;
+/**
+ * Within this distance of where a source begins or ends, a twin may be missing (ms). Ingest gathers for a quarter of a
+ * second and then commits, which on a busy SD card takes its time.
+ */
+const EDGE_MS = 1_000;
+
+/** Two such readings are rather twins than strangers when they are closer than this (ms). */
+const CLOSE_MS = 350;
 
 /** Source times are nanoseconds sent as milliseconds with decimals; closer than this is the same nanosecond. */
 export const SAME_MS = 0.000_5;
@@ -103,5 +109,5 @@ export function alignTimes(stored, live, twinsFrom, twinsUntil) {
 /** From slightly below nothing (a twin is better than two strangers) to one at the window's end. */
 function pairCost(a, b) {
   const distance = Math.abs(a - b);
-  return distance > TWIN_WINDOW_MS ? Infinity : (distance - EDGE_MS) / TWIN_WINDOW_MS;
+  return distance > TWIN_WINDOW_MS ? Infinity : (distance - CLOSE_MS) / TWIN_WINDOW_MS;
 }
