@@ -6,6 +6,7 @@ Usage: python stand_in.py JSON, a list of [name, Python source, keyword argument
 import asyncio
 import json
 import os
+import signal
 import sys
 
 from sensorline.up.console import Console
@@ -14,6 +15,8 @@ from sensorline.up.supervisor import Supervisor
 
 
 def main() -> int:
+    # Whoever runs the tests may do so under nohup, which is inherited and means something to the supervisor.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     services = []
     for name, source, options in json.loads(sys.argv[1]):
         if "port" in options:
