@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from tests.support.ports import free_port
 from tests.support.processes import SENSORLINE, Process
 from tests.support.services import http_get
@@ -84,7 +85,7 @@ class Watched:
                 arg=[device, metric],
                 timeout=deadline_s * 1000,
             )
-        except TimeoutError as exc:
+        except PlaywrightTimeout as exc:
             drawn = [(point["t"], point["mean"], point["n"]) for point in self.points(device, metric)]
             raise AssertionError(
                 f"{condition} of {device}:{metric} was not so within {deadline_s:g} s: {drawn}"
