@@ -78,7 +78,9 @@ class Sealing:
         done: list[tuple[Buffer, int, int]] = []
         readings = windows = 0
         with state.transaction():
-            while left and readings < READINGS_PER_STEP and windows < WINDOWS_PER_STEP:
+            is_all = True
+            # A series that is not all done ends the step: until then its readings are in memory still, and would be taken again.
+            while left and is_all and readings < READINGS_PER_STEP and windows < WINDOWS_PER_STEP:
                 buffer = state.buffers.by_id[left.pop()]
                 count, sealed_ns, is_all = self._part(
                     buffer, READINGS_PER_STEP - readings, WINDOWS_PER_STEP - windows
