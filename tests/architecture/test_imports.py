@@ -13,7 +13,7 @@ PACKAGES = ("sensorline", "sensorline_ingest", "sensorline_web", "sensorline_nod
 SERVICES = PACKAGES[1:]
 
 LAYERS = (
-    ("sensorline.errors", "sensorline.sparing"),
+    ("sensorline.errors", "sensorline.sparing", "sensorline.pausing"),
     ("sensorline.events",),
     ("sensorline.reading",),
     ("sensorline.topics",),

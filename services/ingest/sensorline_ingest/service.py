@@ -12,6 +12,7 @@ from sensorline import topics
 from sensorline.decoders import build_decoders, time_limits
 from sensorline.errors import StoreUnavailable
 from sensorline.mqtt import MqttLink
+from sensorline.pausing import pause_at
 from sensorline.reading import Batch
 from sensorline.settings import DecodingSettings, MqttSettings, StoreSettings
 from sensorline.stores import opening
@@ -139,8 +140,11 @@ class Ingest:
                 batch = self._pipeline.decode(arrivals.messages)
                 if not self._commit(batch):
                     return
+                pause_at("committed")
                 self._link.ack(arrivals)
+                pause_at("acknowledged")
                 self._announcer.committed(batch)
+                pause_at("confirmed")
             self._note_connections()
             if not self._tell_overdue():
                 return

@@ -8,6 +8,7 @@ import structlog
 
 from sensorline import topics
 from sensorline.errors import StartupError
+from sensorline.pausing import pause_at
 from sensorline.reading import Status
 from sensorline_node.clock import Clock
 from sensorline_node.courier import Courier
@@ -83,7 +84,9 @@ class Node:
         if is_clock_set:
             measured = self._roster.read_due(now_s, takes_paced=takes_paced)
             if measured:
-                self._courier.send_new(self._outbox.put(measured, self._clock.now_ms()))
+                rows = self._outbox.put(measured, self._clock.now_ms())
+                pause_at("taken")
+                self._courier.send_new(rows)
         self._courier.send_waiting()
         wait_s = LONGEST_WAIT_S
         if is_clock_set:
@@ -136,6 +139,7 @@ class Node:
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             log.warning("confirmation_unreadable", payload=repr(payload[:80]), detail=str(exc))
             return
+        pause_at("confirming")
         # SQLite's integers end at 2^63; a number beyond 2^53 is none of ours.
         self._courier.confirm(
             [(max(first, 0), min(last, 2**53)) for first, last in ack.stored if first <= min(last, 2**53)]

@@ -14,6 +14,7 @@ import structlog
 
 from sensorline import topics
 from sensorline.errors import StoreUnavailable
+from sensorline.pausing import pause_at
 from sensorline.reading import DeadLetter, Settled
 from sensorline.settings import StoreSettings
 from sensorline.stores.buckets import HOUR_NS
@@ -135,12 +136,15 @@ class Forwarder:
             shipment.is_to_be_saved = False
         while shipment.parcels:
             bucket, lines = shipment.parcels[0]
+            if bucket == self._buckets.raw:
+                pause_at("delivering")
             refused = self._delivery.send(bucket, lines)
             if bucket == self._buckets.raw:
                 shipment.refused += refused
             elif refused:
                 log.error("state_refused", bucket=bucket, lines=len(refused), detail=refused[0].why)
             del shipment.parcels[0]
+        pause_at("delivered")
         if shipment.refused:
             self._save(shipment.placed, refused=shipment.refused)
         if shipment.placed is not None:
@@ -276,6 +280,7 @@ class Forwarder:
                     local.save_pending(db, pending)
                     db.execute("UPDATE counter SET n = ? WHERE name = 'delivered'", (number,))
                     self._outbox.trim(number)
+                    pause_at("noting")
             except BaseException:
                 self._outbox.rolled_back()
                 raise

@@ -13,6 +13,7 @@ import structlog
 
 from sensorline.errors import StoreUnavailable
 from sensorline.events import Account, Event
+from sensorline.pausing import pause_at
 from sensorline.reading import Batch, Committed, Readings, Receipt, Series, Settled
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import RECEIPTS_KEPT, Backlog, WriterState
@@ -118,6 +119,7 @@ class InfluxWriter:
                 self._ledger.write_dead_letters(db, batch.dead_letters)
             if batch.begins_session and self._ledger.has_old_receipts:
                 db.execute("DELETE FROM receipts")
+            pause_at("committing")
         added.clear()
         if self._succession.is_pending:
             for series_id in entry.series_ids:

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
+from sensorline.pausing import pause_at
 from sensorline.stores.sqlite import marks as marks_
 from sensorline.stores.sqlite.blocks import Block, cut, pack, unpack
 from sensorline.stores.sqlite.layout import (
@@ -105,6 +106,7 @@ class Joining:
             if joined == len(series_ids):
                 day, behind = day + 1, 0
             after = marks_.save(state.db, marks, joined_day=day, joined_series=behind)
+            pause_at("joining")
         state.marks = after
         state.lookup.forget()
         state.written_bytes += 200_000

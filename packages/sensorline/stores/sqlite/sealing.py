@@ -7,6 +7,7 @@ whole cycle, the journal's entries that it covered are needed no more.
 
 from bisect import bisect_left
 
+from sensorline.pausing import pause_at
 from sensorline.stores.sqlite import marks as marks_
 from sensorline.stores.sqlite import sealed
 from sensorline.stores.sqlite.blocks import Column
@@ -95,6 +96,7 @@ class Sealing:
                     done.append((buffer, count, sealed_ns))
             state.db.execute("UPDATE counter SET n = n + ? WHERE name = 'readings'", (readings,))
             after = marks_.save(state.db, state.marks)
+            pause_at("sealing")
         state.marks = after
         state.lookup.forget()
         state.written_bytes += readings * 4 + windows * 1_000

@@ -12,6 +12,7 @@ import structlog
 
 from sensorline.errors import StoreUnavailable
 from sensorline.events import Account, Event
+from sensorline.pausing import pause_at
 from sensorline.reading import Batch, Committed, Readings, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.base import Immediate
@@ -159,6 +160,7 @@ class SqliteWriter(Immediate):
         if has_events:
             events.write(self._db, batch.events, batch.accounts)
         number = self._state.journal.append(body) if entry is not None else 0
+        pause_at("committing")
         self._db.execute("COMMIT")
         if entry is not None:
             newest_ns = max(entry.times_ns, default=-1)
