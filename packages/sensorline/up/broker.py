@@ -4,6 +4,9 @@ import math
 import os
 import shutil
 import sys
+import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sensorline.errors import StartupError
@@ -13,6 +16,10 @@ HOST = "127.0.0.1"
 # Debian installs the broker outside a normal user's PATH; a build from source goes to /usr/local.
 _SBIN = ("/usr/sbin", "/usr/local/sbin")
 _STOP_WITHIN_S = 1.5
+
+DATABASE = "mosquitto.db"
+_CANNOT_READ = "Couldn't open database"
+"""What Mosquitto 2.0 says last when it cannot read its database (src/mosquitto.c)."""
 
 
 def find_mosquitto() -> str | None:
@@ -95,4 +102,26 @@ def own_broker(kind: str, port: int, folder: Path) -> Service:
         ready=Check(HOST, port),
         holds_back_s=math.inf,
         stop_within_s=_STOP_WITHIN_S,
+        mend=partial(set_damaged_aside, folder) if binary else None,
+    )
+
+
+def set_damaged_aside(folder: Path, said: Sequence[str]) -> str | None:
+    """Move Mosquitto's database aside if its last words say that it could not be read; return a sentence for people, else None.
+
+    Mosquitto ends at a damaged database (a power cut, a full disk), at this start and at each further one. What waited in it cannot be
+    had back; without it the broker begins anew, and sensor nodes send again what ingest has not confirmed.
+    """
+    database = folder / DATABASE
+    if not any(_CANNOT_READ in line for line in said):
+        return None
+    aside = database.with_name(f"{DATABASE}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    try:
+        database.replace(aside)
+    except OSError:
+        # Not there, or not ours to move: the words above ours say what is wrong.
+        return None
+    return (
+        f"the broker cannot read its database: moved it to {aside}. It begins anew; sensor nodes send again what is not stored,"
+        " what other devices had handed to the broker and ingest had not received is lost"
     )

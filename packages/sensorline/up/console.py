@@ -1,6 +1,7 @@
 """What `sensorline up` prints: its own lines as they are, the services' lines behind their names."""
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -8,6 +9,7 @@ from typing import Any, BinaryIO
 _COLOURS = (36, 32, 33, 34, 35)
 # A line that never ends must not grow in memory.
 _LONGEST_LINE = 64 * 1024
+_REMEMBERED_LINES = 20
 _UNSHOWN = {code: f"\\x{code:02x}" for code in (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))}
 
 
@@ -44,17 +46,23 @@ class LineStream:
         self._console = console
         self._name = name
         self._rest = b""
+        self.last: deque[str] = deque(maxlen=_REMEMBERED_LINES)
+        """The newest lines."""
 
     def __call__(self, data: dict[str, Any]) -> None:
         """Take one piece: circus calls this with a mapping that has the bytes under `data`."""
         *lines, self._rest = (self._rest + data["data"]).split(b"\n")
         for line in lines:
-            self._console.prefixed(self._name, line.removesuffix(b"\r"))
+            self._show(line.removesuffix(b"\r"))
         if len(self._rest) > _LONGEST_LINE:
             self.flush()
 
     def flush(self) -> None:
         """Print what has no line end yet."""
         if self._rest:
-            self._console.prefixed(self._name, self._rest)
+            self._show(self._rest)
             self._rest = b""
+
+    def _show(self, line: bytes) -> None:
+        self.last.append(line.decode(errors="replace"))
+        self._console.prefixed(self._name, line)

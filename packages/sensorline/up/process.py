@@ -110,6 +110,13 @@ class ServiceWatcher(Watcher):  # type: ignore[misc] # circus has no type inform
         """Keep the status of the last exit; circus' own record of it depends on who asked first."""
         self.exit_code = exit_code
 
+    def take_last_lines(self) -> list[str]:
+        """Return the newest lines that the process wrote, and forget them."""
+        lines = [*self.out.last, *self.err.last]
+        self.out.last.clear()
+        self.err.last.clear()
+        return lines
+
     def flush(self) -> None:
         """Print what the process wrote without a line end."""
         self.out.flush()

@@ -1,7 +1,7 @@
 """A service as data: what to run and how to tell that it is ready."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -55,3 +55,5 @@ class Service:
     """Services after this one start when it is ready, or after this many seconds at the latest."""
     stop_within_s: float = 2.0
     """After SIGTERM and this many seconds it is killed."""
+    mend: Callable[[Sequence[str]], str | None] | None = None
+    """Asked when it has died, with the last lines that it wrote: a sentence says that the cause is away, and how."""

@@ -109,7 +109,11 @@ class Supervisor:
             code = kept.watcher.reap()
             if code is None:
                 continue
-            if code in _REFUSALS and not self._announced:
+            lines, mend = kept.watcher.take_last_lines(), kept.service.mend
+            mended = mend(lines) if mend else None
+            if mended:
+                self._console.say(mended)
+            elif code in _REFUSALS and not self._announced:
                 self._console.say(f"{kept.service.name} {describe_exit(code)}, stopping")
                 self._exit_code = code
                 self._stopping.set()
