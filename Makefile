@@ -18,7 +18,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format docs assets lock bench profile install-pi uninstall-pi \
+.PHONY: help run test lint format docs assets lock bench profile chaos install-pi uninstall-pi \
 	up down logs debug backup restore upgrade-check test-compose clean rebuild-venv
 
 help: ## Print this help
@@ -61,6 +61,9 @@ bench: $(STATE)/dev ## Measure rates, latency, query times and memory
 
 profile: $(STATE)/dev ## Show in which functions ingest's CPU time goes under load; PROFILE="--null object" for others
 	@$(BIN)/python bench/profile_ingest.py $(PROFILE)
+
+chaos: $(STATE)/dev ## Kill, stop, cut and damage the whole stack, and check that nothing is lost: CYCLES=200 SEED=7 STORES=sqlite,influxdb
+	@$(BIN)/python -m tests.chaos --cycles $(or $(CYCLES),200) $(if $(SEED),--seed $(SEED)) $(if $(STORES),--stores $(STORES)) $(CHAOS)
 
 install-pi: ## Install services for systemd on a Raspberry Pi, as root; SERVICES=node for a bare sensor node
 	@SERVICES="$(or $(SERVICES),ingest web node)" PYTHON="$(PYTHON)" DESTDIR="$(DESTDIR)" sh deploy/install-pi
