@@ -76,20 +76,14 @@ def check_names(args: Mapping[str, str], once: Sequence[str], repeated: Sequence
             raise QueryError(name, "given more than once")
 
 
-def parse_range(
-    args: Mapping[str, str],
-    now_ns: int,
-    default_from: str = "now-1h",
-    names: tuple[str, str] = ("from", "to"),
-) -> Range:
-    """Return the range of the two parameters; the second one is `now` when it is not given. Raises QueryError."""
-    first, last = names
-    from_text = args.get(first) or default_from
-    to_text = args.get(last) or "now"
-    start_ns = parse_instant(first, from_text, now_ns)
-    end_ns = parse_instant(last, to_text, now_ns)
+def parse_range(args: Mapping[str, str], now_ns: int, default_from: str = "now-1h") -> Range:
+    """Return the range of `from` and `to`, which is `now` when it is not given. Raises QueryError."""
+    from_text = args.get("from") or default_from
+    to_text = args.get("to") or "now"
+    start_ns = parse_instant("from", from_text, now_ns)
+    end_ns = parse_instant("to", to_text, now_ns)
     if start_ns >= end_ns:
-        raise QueryError(first, f"the range is empty: {first} is not before {last}")
+        raise QueryError("from", "the range is empty: from is not before to")
     return Range(start_ns, end_ns, not (_is_relative(from_text) or _is_relative(to_text)))
 
 

@@ -34,7 +34,7 @@ HOLE = Event(
 )
 SILENCE = Event("silent:hall/door:1", EventKind.SILENT, "hall/door", T0_NS + 2 * 10**9, None)
 LOST = Event("session:1", EventKind.SESSION_LOST, "", T0_NS + 3 * 10**9, T0_NS + 5 * 10**9)
-SPAN = f"start={T0_MS}&end={T0_MS + 600_000}"
+SPAN = f"from={T0_MS}&to={T0_MS + 600_000}"
 
 HOLE_SHOWN = {
     "id": "missing:desk:7",
@@ -74,7 +74,7 @@ def test_events_of_a_range_come_newest_first(client: FlaskClient, add: Callable[
     assert body["now"] > T0_MS
     # What goes on is in every later range, also in the one of today that is meant when none is given.
     assert ids(client, "") == ["silent"]
-    assert ids(client, f"start={T0_MS - 1000}&end={T0_MS}") == []
+    assert ids(client, f"from={T0_MS - 1000}&to={T0_MS}") == []
 
 
 def test_events_can_be_chosen(client: FlaskClient, add: Callable[[Batch], None]) -> None:
@@ -89,8 +89,8 @@ def test_events_can_be_chosen(client: FlaskClient, add: Callable[[Batch], None])
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
-        ("start=noon", "start"),
-        (f"start={T0_MS}&end={T0_MS}", "start"),
+        ("from=noon", "from"),
+        (f"from={T0_MS}&to={T0_MS}", "from"),
         ("kind=broken", "kind"),
         ("limit=0", "limit"),
         ("limit=10001", "limit"),

@@ -20,8 +20,8 @@ DEFAULT_EVENTS = 1_000
 @events.get("/events")
 def in_range() -> Response:
     """Answer the events that touch a range, newest first: of all devices, or of one and those that concern all."""
-    check_names(request.args, ("start", "end", "device", "kind", "limit"))
-    span = parse_range(request.args, time.time_ns(), "now-1d", names=("start", "end"))
+    check_names(request.args, ("from", "to", "device", "kind", "limit"))
+    span = parse_range(request.args, time.time_ns(), "now-1d")
     limit = parse_whole(request.args, "limit", DEFAULT_EVENTS, EVENTS_MAX)
     device, kind = _device(request.args.get("device")), _kind(request.args.get("kind"))
     with services().readers.borrow() as reader:

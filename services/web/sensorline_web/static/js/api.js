@@ -66,9 +66,9 @@ export class Api {
     return this.#get(`series?${seriesQuery(lines, span)}`, signal);
   }
 
-  /** The events of a span, newest first: at most `limit`. `start`, `end` as `from` and `to` of a series; `device` and `kind` may be given. */
+  /** The events of a span, newest first: at most `limit`. `device` and `kind` may be given. */
   async events({ start, end, device = null, kind = null, limit }, signal) {
-    const params = new URLSearchParams({ start: String(start), end: String(end), limit: String(limit) });
+    const params = new URLSearchParams({ from: String(start), to: String(end), limit: String(limit) });
     if (device !== null) params.set("device", device);
     if (kind !== null) params.set("kind", kind);
     return this.#get(`events?${params}`, signal);
