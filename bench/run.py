@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [influx] [telegraf]
+python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [outage] [influx] [telegraf]
 """
 
 import platform
@@ -16,6 +16,7 @@ import footprint
 import influx
 import ingest
 import latency
+import outage
 import path
 import psutil
 import queries
@@ -32,6 +33,7 @@ BENCHES = {
     "queries": queries.measure,
     "footprint": footprint.measure,
     "catchup": catchup.measure,
+    "outage": outage.measure,
     "influx": influx.measure,
     "telegraf": telegraf.measure,
 }
