@@ -158,6 +158,22 @@ def test_events_and_accounts_are_part_of_their_commit(store: Any, batch: Any) ->
     assert store.reader.accounts() == [Account("desk", 2_001)]
 
 
+def test_ended_events_are_bounded_and_the_newest_are_kept(
+    make_store: Callable[..., Any], batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensorline.stores.sqlite.events.EVENTS_MAX", 5)
+    store = make_store()
+    try:
+        going_on = hole(batch, -100, None)
+        store.writer.commit(Batch(events=[going_on, *(hole(batch, s, s + 1) for s in range(50))]))
+        while store.writer.maintain(batch.t0_ns):
+            pass
+        store.writer.commit(batch.readings((1, 1.0)))
+        assert store.reader.events(*EVER) == [*(hole(batch, s, s + 1) for s in range(49, 44, -1)), going_on]
+    finally:
+        store.close()
+
+
 def test_ended_events_are_forgotten_with_the_readings(make_store: Callable[..., Any], batch: Any) -> None:
     store = make_store(keep_raw_days=10)
     try:

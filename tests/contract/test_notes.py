@@ -64,6 +64,17 @@ def test_a_close_saves_a_snapshot(store: Any, batch: Any) -> None:
     assert Tracking(store).recalled == (b"4", [])
 
 
+def test_notes_of_before_this_start_are_covered_too(store: Any, batch: Any) -> None:
+    store.writer.commit(Batch(notes=b"1 "))
+    store.reopen()
+    assert Tracking(store).recalled == (b"", [b"1 "])
+    store.reopen()
+    tracking = Tracking(store)
+    assert tracking.recalled == (b"1", [])
+    store.reopen()
+    assert tracking.asked == 0, "nothing was committed since"
+
+
 def test_a_close_without_news_asks_for_none(store: Any, batch: Any) -> None:
     tracking = Tracking(store)
     store.writer.commit(batch.readings((0, 1.0)))

@@ -170,12 +170,11 @@ class Upkeep:
             with self._file.transaction() as db:
                 local.save_borders(db, borders)
             self._borders = borders
-        if s.keep_raw_days:
-            with self._file.lock:
-                with self._file.transaction() as db:
-                    has_forgotten = self._telling.forget(db, borders["raw_ns"])
-                if has_forgotten:
-                    self._telling.wrote()
+        with self._file.lock:
+            with self._file.transaction() as db:
+                has_forgotten = self._telling.forget(db, borders["raw_ns"] if s.keep_raw_days else 0)
+            if has_forgotten:
+                self._telling.wrote()
         if s.keep_rejected_days:
             border_ns = int(now_ns - s.keep_rejected_days * DAY_NS)
             with self._file.transaction() as db:

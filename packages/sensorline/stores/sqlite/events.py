@@ -31,6 +31,9 @@ CREATE TABLE account (
 OPEN_NS: Final = 2**63 - 1
 """The end of an event that goes on."""
 
+EVENTS_MAX = 100_000
+"""Ended events beyond so many are deleted, the oldest first: a device with nothing but holes must not fill the disk."""
+
 _event = msgspec.msgpack.Decoder(Event).decode
 _account = msgspec.msgpack.Decoder(Account).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -97,8 +100,13 @@ def accounts(db: sqlite3.Connection) -> list[Account]:
 
 
 def forget(db: sqlite3.Connection, before_ns: int) -> list[tuple[str, str]]:
-    """Delete the events that ended before a time; return their ids and devices."""
-    return db.execute("DELETE FROM event WHERE end_ns < ? RETURNING id, device", (before_ns,)).fetchall()
+    """Delete the events that ended before a time, and ended ones that are too many; return their ids and devices."""
+    return db.execute(
+        "DELETE FROM event WHERE end_ns < ?1 OR id IN"
+        " (SELECT id FROM event WHERE end_ns < ?2 ORDER BY end_ns DESC, start_ns DESC LIMIT -1 OFFSET ?3)"
+        " RETURNING id, device",
+        (before_ns, OPEN_NS, EVENTS_MAX),
+    ).fetchall()
 
 
 def unreadable(db: sqlite3.Connection) -> Iterator[str]:

@@ -40,9 +40,8 @@ class Retention:
             return False
         if self._move_borders(now_ns) or self._delete_days() or self._delete_summaries():
             return True
-        if self._raw_days:
-            # An event is about readings: it goes with them.
-            events.forget(self._state.db, self._state.marks.raw_from_ns)
+        # An event is about readings: it goes with them.
+        events.forget(self._state.db, self._state.marks.raw_from_ns if self._raw_days else 0)
         if self._rejected_days:
             self._state.db.execute(
                 "DELETE FROM dead_letter WHERE received_ns < ?", (int(now_ns - self._rejected_days * DAY_NS),)
