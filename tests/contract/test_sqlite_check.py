@@ -1,5 +1,6 @@
 """`sensorline store check` finds what is not as it was written, and makes rollups anew."""
 
+import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +14,7 @@ from sensorline.events import Account, Event, EventKind
 from sensorline.reading import Batch, Reading, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores.sqlite import SqliteWriter
+from sensorline.stores.sqlite.backup import back_up
 from sensorline.stores.sqlite.check import Check
 
 SECOND_NS = 10**9
@@ -49,6 +51,28 @@ def path(tmp_path: Path) -> Path:
     made = tmp_path / "a.db"
     fill(made)
     return made
+
+
+def test_a_journal_whose_ring_has_turned_has_no_faults_and_can_be_backed_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    rng = random.Random(4)
+    with closing(SqliteWriter(StoreSettings(path=path, keep_raw_days=0))) as writer:
+        for i in range(40):
+            now_ns = T0_NS + i * 150 * SECOND_NS
+            batch = Batch.of([Reading(DESK, now_ns + j, rng.random()) for j in range(3_000)])
+            # Earlier receipts mean nothing any more, so that nothing but readings keeps entries.
+            batch.begins_session = True
+            writer.commit(batch)
+            while writer.maintain(now_ns):
+                pass
+    with closing(sqlite3.connect(path)) as db:
+        (segments,) = db.execute("SELECT count(*) FROM journal").fetchone()
+    check = Check(path)
+    assert list(check.findings()) == []
+    assert check.result.readings == 120_000
+    assert check.result.entries < 40, "the ring has not turned"
+    assert segments < 8
+    assert back_up(path, tmp_path / "backup.db").readings == 120_000
 
 
 def test_an_event_or_an_account_that_cannot_be_read_is_named(path: Path) -> None:

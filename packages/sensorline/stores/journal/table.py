@@ -100,6 +100,8 @@ class Cursor:
         """The newest entry that was read, or the one after which to begin."""
         self.missing: list[tuple[int, int]] = []
         """Ranges of entries, first and last, that were not there or had a wrong checksum, since `number` was set."""
+        self.turned_over: list[tuple[int, int]] = []
+        """Those of `missing` that end where a segment begins: no damage, where nobody needs them, since the ring turns."""
         self.segment = 0
         """The segment of the newest entry; 0 before the first."""
         self.at = 0
@@ -161,6 +163,8 @@ class Cursor:
                     continue
                 if number > self.number + 1:
                     self.missing.append((self.number + 1, number - 1))
+                    if self.at == HEAD_BYTES + length:
+                        self.turned_over.append(self.missing[-1])
                 self.number = number
                 body = blob.read(length)
                 if zlib.crc32(body) == checksum:
