@@ -96,7 +96,7 @@ def test_events_can_be_chosen(client: FlaskClient, add: Callable[[Batch], None])
         ("limit=10001", "limit"),
         ("device=a%2Bb", "device"),
         ("device=a&device=b", "device"),
-        ("from=now-1h", "from"),
+        ("start=now-1h", "start"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_in_words(
