@@ -126,7 +126,7 @@ def test_only_stores_and_the_nodes_outbox_know_sqlite() -> None:
             ("sensorline.stores.sqlite.", "sensorline.stores.influxdb.", "sensorline.stores.journal.")
         )
     }
-    assert importers("sqlite3") - allowed == {"sensorline_node.outbox"}
+    assert importers("sqlite3") - allowed == {"sensorline_node.outbox", "sensorline_node.outbox_file"}
 
 
 def test_only_the_influxdb_store_knows_its_client() -> None:

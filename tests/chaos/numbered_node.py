@@ -9,7 +9,7 @@ On the output, not in a file: a test may forbid the process to write files. No r
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from tests.chaos.numbering import value_of  # noqa: E402 - the path comes first
 
 from sensorline_node import app  # noqa: E402
 from sensorline_node.__main__ import main  # noqa: E402
-from sensorline_node.outbox import Outbox, Row  # noqa: E402
+from sensorline_node.outbox import Outbox  # noqa: E402
+from sensorline_node.rows import Row  # noqa: E402
 from sensorline_node.sensors.base import Measurement  # noqa: E402
 
 READINGS_AT_ONCE = 5
@@ -66,14 +67,14 @@ class WitnessedOutbox(Outbox):
         super().__init__(*arguments, **options)
         _say(f"~W {self.count}")
 
-    def put(self, measurements: Sequence[Measurement], now_ms: int) -> list[Row]:
-        rows = super().put(measurements, now_ms)
+    def put(self, measurements: Sequence[Measurement], now_ms: int, monotonic_s: float = 0.0) -> list[Row]:
+        rows = super().put(measurements, now_ms, monotonic_s)
         if rows:
             _say("~T " + " ".join(f"{row.metric} {row.time_ms} {row.value!r}" for row in rows))
         _say(f"~W {self.count}")
         return rows
 
-    def confirm(self, ranges: Iterable[tuple[int, int]]) -> int:
+    def confirm(self, ranges: Sequence[tuple[int, int]]) -> int | None:
         deleted = super().confirm(ranges)
         _say(f"~W {self.count}")
         return deleted

@@ -33,22 +33,33 @@ def run(settings: NodeSettings, mqtt: MqttSettings, stop: threading.Event | None
     outbox = Outbox(
         settings.outbox_path,
         settings.name,
+        max_bytes=round(settings.outbox_max_mb * 1_000_000),
         max_readings=settings.outbox_max_readings,
         first_seq=clock.now_ms(),
     )
+    brought_back = outbox.bring_back()
     roster = Roster([build(name, settings) for name in settings.sensors], settings.interval_s)
-    # A clean session: whatever confirmations were missed, the readings are sent again when the connection begins.
+    # A clean session: whatever confirmations were missed, the readings are sent again when the connection begins. By the courier,
+    # not by paho, which would begin each connection with the very packet that ended the last one.
     link = MqttLink(
         mqtt,
         client_id=settings.client_id,
         clean_session=True,
         subscriptions=[(topics.acks_topic(settings.name), 1)],
+        repeats=False,
         will=Will(f"{topics.SENSORS}/{settings.name}/{topics.STATUS}", Status.OFFLINE.value.encode()),
     )
     meta = Meta(settings.interval_s, roster.is_simulated, settings.display_name, settings.location)
-    node = Node(settings.name, meta, roster, outbox, link, clock)
+    node = Node(settings.name, meta, roster, outbox, link, clock, patience_s=settings.resend_s)
     settle()
-    log.info("node_started", device=settings.name, sensors=",".join(settings.sensors), waiting=outbox.count)
+    log.info(
+        "node_started",
+        device=settings.name,
+        sensors=",".join(settings.sensors),
+        waiting=outbox.count,
+        next_seq=outbox.next_seq,
+        brought_back=brought_back,
+    )
     link.start()
     try:
         with _stopping_on_signals(stop):
@@ -57,7 +68,13 @@ def run(settings: NodeSettings, mqtt: MqttSettings, stop: threading.Event | None
         node.say_goodbye()
         link.stop(timeout_s=1.0)
         roster.close()
-        log.info("node_stopped", device=settings.name, waiting=outbox.count, refused=outbox.refused)
+        log.info(
+            "node_stopped",
+            device=settings.name,
+            waiting=outbox.count,
+            refused=outbox.refused,
+            set_aside=outbox.aside_count,
+        )
         outbox.close()
 
 

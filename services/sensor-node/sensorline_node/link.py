@@ -23,6 +23,14 @@ class Link(Protocol[T]):
         """True between the broker's CONNACK and the end of that connection."""
 
     @property
+    def is_subscribed(self) -> bool:
+        """True once the broker confirmed this connection's subscriptions: what is confirmed from then on is heard."""
+
+    @property
+    def unacknowledged_count(self) -> int:
+        """How many published messages the broker has not acknowledged; without a connection, at the end of the last one."""
+
+    @property
     def generation(self) -> int:
         """Grows with each connection; 0 before the first."""
 

@@ -6,111 +6,56 @@ size of the longest wait.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 
-from sensorline.errors import StartupError
+from sensorline_node.outbox_file import in_words, open_file, used_bytes
+from sensorline_node.rows import Row, Series
 from sensorline_node.sensors.base import Measurement
+from sensorline_node.timeline import ERAS, Timeline
 
 log = structlog.get_logger()
 
-SCHEMA_VERSION = 1
+READING_BYTES = 40
+"""Room that a reading takes, rounded up: 28 were measured for rows of series, time and value."""
 
-AHEAD_LIMIT_MS = 86_400_000
-"""A series whose last time is more than a day ahead was written by a wrong clock: to follow it would make every
-later reading wrong too."""
-
-_SCHEMA = """
-CREATE TABLE owner (device TEXT NOT NULL) STRICT;
-CREATE TABLE series (
-    id INTEGER PRIMARY KEY, metric TEXT NOT NULL UNIQUE, unit TEXT NOT NULL, name TEXT NOT NULL,
-    last_ms INTEGER NOT NULL
-) STRICT;
--- AUTOINCREMENT: SQLite never gives a number twice, also after the last row was deleted.
-CREATE TABLE reading (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, time_ms INTEGER NOT NULL, value REAL NOT NULL
-) STRICT;
-"""
-
-
-class Row(NamedTuple):
-    """A reading that waits: its number, its metric and unit, milliseconds since 1970 (UTC), its value."""
-
-    seq: int
-    metric: str
-    unit: str
-    time_ms: int
-    value: float
-
-
-class _Series(NamedTuple):
-    id: int
-    metric: str
-    unit: str
-    name: str
-    last_ms: int
+CALM_S = 10.0
+"""After so long without refusing anything an outbox that accepts again says so; at its very limit it does both by turns."""
 
 
 class Outbox:
     """Readings that are not confirmed yet, oldest first. Used by one thread; locked against a second process.
 
-    `first_seq` numbers the first reading of a new file. Give the time in milliseconds: a file that was lost and begun
-    again then never uses numbers for which confirmations of the lost one may still be on their way.
-    Raises StartupError if the file cannot be used.
+    `max_bytes` is how large it may become, what was set aside included; a log of some 4 MB comes beside it. `max_readings`
+    limits the count, too, if it is given. `first_seq` numbers the first reading of a new file. Give the time in milliseconds:
+    a file that was lost and begun again then never uses numbers for which confirmations of the lost one may still be on
+    their way. Raises StartupError if the file cannot be used.
     """
 
-    def __init__(self, path: Path, device: str, *, max_readings: int, first_seq: int = 1) -> None:
+    def __init__(
+        self, path: Path, device: str, *, max_bytes: int, max_readings: int | None = None, first_seq: int = 1
+    ) -> None:
         self._path = path
+        self.max_bytes = max_bytes
         self._max_readings = max_readings
-        self._is_refusing = False
-        self.refused = 0
         self.revision = 0
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=0.2, isolation_level=None)
-        except (OSError, sqlite3.Error) as exc:
-            raise StartupError(f"outbox {path}: cannot be opened ({exc}); set NODE_OUTBOX_PATH") from exc
-        try:
-            self._prepare(device, first_seq)
-        except sqlite3.Error as exc:
-            self._db.close()
-            raise StartupError(f"outbox {path}: {_in_words(exc)}") from exc
-        except StartupError:
-            self._db.close()
-            raise
-
-    def _prepare(self, device: str, first_seq: int) -> None:
-        db = self._db
-        # The lock is held until the process ends: two nodes on one file would send each other's readings.
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute("BEGIN IMMEDIATE")
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        if version == 0:
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
-            db.execute("INSERT INTO owner VALUES (?)", (device,))
-            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('reading', ?)", (first_seq - 1,))
-            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        elif version != SCHEMA_VERSION:
-            raise StartupError(
-                f"outbox {self._path}: has schema {version}, this version knows {SCHEMA_VERSION}; use the Sensorline that wrote it"
-            )
-        owner = str(db.execute("SELECT device FROM owner").fetchone()[0])
-        if owner != device:
-            raise StartupError(
-                f"outbox {self._path}: belongs to device {owner!r}, this node is {device!r}; set NODE_OUTBOX_PATH to another file"
-            )
-        db.execute("COMMIT")
-        self._by_metric = {row[1]: _Series(*row) for row in db.execute("SELECT * FROM series")}
+        self._db = open_file(path, device, first_seq)
+        self._by_metric = {row[1]: Series(*row) for row in self._db.execute("SELECT * FROM series")}
         self._by_id = {series.id: series for series in self._by_metric.values()}
-        self._next_seq = (
-            int(db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reading'").fetchone()[0]) + 1
-        )
-        self.count = int(db.execute("SELECT COUNT(*) FROM reading").fetchone()[0])
+        self.next_seq = self._number("SELECT seq FROM sqlite_sequence WHERE name = 'reading'") + 1
+        """The number of the next reading."""
+        self._count_again()
+        self.refused = self._refused_saved = self._number("SELECT value FROM state WHERE name = 'refused'")
+        """How many readings were refused since the file was begun."""
+        self._timeline = Timeline(self._number("SELECT value FROM state WHERE name = 'era'"))
+        self._refusing = ""
+        self._refused_s = self._saved_s = float("-inf")
+        self._is_uncleared = False
+
+    def _number(self, query: str) -> int:
+        return int(self._db.execute(query).fetchone()[0])
 
     @property
     def units(self) -> dict[str, str]:
@@ -122,52 +67,84 @@ class Outbox:
         """Metric → name for people, where the sensor gave one."""
         return {series.metric: series.name for series in self._by_metric.values() if series.name}
 
-    def put(self, measurements: Sequence[Measurement], now_ms: int) -> list[Row]:
+    @property
+    def used_bytes(self) -> int:
+        """How much of `max_bytes` is in use."""
+        return used_bytes(self._db)
+
+    def problems(self, monotonic_s: float) -> list[str]:
+        """Return sentences on what is wrong now: readings are refused, or the clock was wrong."""
+        refusing = f"new readings are refused: {self._refusing}" if self._refusing else ""
+        return [sentence for sentence in (refusing, self._timeline.problem(monotonic_s)) if sentence]
+
+    def put(self, measurements: Sequence[Measurement], now_ms: int, monotonic_s: float = 0.0) -> list[Row]:
         """Make measurements durable and return them with their numbers and times.
 
-        Times of one series strictly increase: what has no time of its own gets `now_ms` or, if that is not after the
-        last one, the last one plus a millisecond. What does not fit (`max_readings`, or the disk is full) is refused:
-        counted in `refused`, logged once, and not in the returned list. What waits is never dropped for it.
+        Times of one series strictly increase: what has no time of its own gets `now_ms` or, if that is not after the last one,
+        the last one plus a millisecond; `Timeline` says when not. What does not fit (`max_bytes`, or the disk is full) is
+        refused: counted in `refused`, logged once, and not in the returned list. What waits is never dropped for it.
         """
-        room = max(0, self._max_readings - self.count)
-        accepted = measurements[:room]
+        accepted = measurements[: self._room()]
+        changed: dict[str, Series] = {}
+        newest_ms = max((series.last_ms for series in self._by_metric.values()), default=0)
+        era = self._timeline.era
+        if self._timeline.follows_back(now_ms, newest_ms, monotonic_s):
+            era = (era + 1) % ERAS
+            changed = {
+                series.metric: series._replace(last_ms=min(series.last_ms, now_ms - 1))
+                for series in self._by_metric.values()
+            }
         rows: list[Row] = []
-        changed: dict[str, _Series] = {}
         revision = self.revision
-        for seq, m in enumerate(accepted, self._next_seq):
+        new_ids = count(max(self._by_id, default=0) + 1)
+        for seq, m in enumerate(accepted, self.next_seq):
             before = changed.get(m.metric) or self._by_metric.get(m.metric)
-            time_ms = now_ms if m.time_ns is None else m.time_ns // 1_000_000
             last_ms = before.last_ms if before else 0
             if m.time_ns is None:
-                if last_ms - now_ms < AHEAD_LIMIT_MS:
-                    time_ms = max(now_ms, last_ms + 1)
-                last_ms = time_ms
+                time_ms = last_ms = max(now_ms, last_ms + 1)
+            else:
+                time_ms = m.time_ns // 1_000_000
             name = m.name or (before.name if before else "")
-            new_id = before.id if before else len(self._by_metric) + len(changed) + 1
-            after = _Series(new_id, m.metric, m.unit, name, last_ms)
+            series_id = before.id if before else next(new_ids)
+            after = Series(series_id, m.metric, m.unit, name, last_ms)
             if before is None or after[:4] != before[:4]:
                 revision += 1
             changed[m.metric] = after
-            rows.append(Row(seq, m.metric, m.unit, time_ms, float(m.value)))
+            rows.append(Row(seq, m.metric, m.unit, time_ms, float(m.value), era if m.time_ns is None else 0))
         if rows:
             try:
-                self._write(rows, changed)
+                self._write(rows, changed, era)
             except sqlite3.Error as exc:
-                self._refuse(len(measurements), _in_words(exc))
+                self._refuse(len(measurements), in_words(exc), monotonic_s)
                 return []
+            if era != self._timeline.era:
+                self._timeline.begin_era(era, now_ms, newest_ms, monotonic_s)
             self._by_metric |= changed
             self._by_id |= {series.id: series for series in changed.values()}
-            self._next_seq += len(rows)
+            self.next_seq += len(rows)
             self.count += len(rows)
             self.revision = revision
         if len(rows) < len(measurements):
-            self._refuse(len(measurements) - len(rows), f"{self.count:,} readings wait, which is the limit")
-        elif self._is_refusing and rows:
-            self._is_refusing = False
+            self._refuse(len(measurements) - len(rows), self._limit(), monotonic_s)
+        elif self._refusing and rows and monotonic_s - self._refused_s >= CALM_S:
+            self._refusing = ""
             log.info("outbox_accepts_again", refused_in_total=self.refused)
         return rows
 
-    def _write(self, rows: list[Row], changed: dict[str, _Series]) -> None:
+    def _room(self) -> int:
+        """Return how many readings fit in."""
+        room = (self.max_bytes - self.used_bytes) // READING_BYTES
+        if self._max_readings is not None:
+            room = min(room, self._max_readings - self.count)
+        return max(0, room)
+
+    def _limit(self) -> str:
+        if self._max_readings is not None and self.count >= self._max_readings:
+            return f"{self._max_readings:,} wait, which is the limit (NODE_OUTBOX_MAX_READINGS)"
+        return f"the outbox has its largest size of {self.max_bytes:,} bytes (NODE_OUTBOX_MAX_MB)"
+
+    def _write(self, rows: list[Row], changed: dict[str, Series], era: int) -> None:
+        ids = {metric: series.id for metric, series in changed.items()}
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany(
@@ -176,46 +153,113 @@ class Outbox:
                 changed.values(),
             )
             self._db.executemany(
-                "INSERT INTO reading VALUES (?, ?, ?, ?)",
-                [(row.seq, changed[row.metric].id, row.time_ms, row.value) for row in rows],
+                "INSERT INTO reading (seq, series, time_ms, value, era) VALUES (?, ?, ?, ?, ?)",
+                [(row.seq, ids[row.metric], row.time_ms, row.value, row.era) for row in rows],
             )
+            if era != self._timeline.era:
+                self._db.execute("UPDATE state SET value = ? WHERE name = 'era'", (era,))
+            if self.refused != self._refused_saved:
+                self._db.execute("UPDATE state SET value = ? WHERE name = 'refused'", (self.refused,))
             self._db.execute("COMMIT")
         except sqlite3.Error:
             self._roll_back()
             raise
+        self._refused_saved = self.refused
 
     def _roll_back(self) -> None:
         # SQLite ends the transaction itself after some errors, such as a full disk.
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
-    def _refuse(self, count: int, detail: str) -> None:
-        self.refused += count
-        if not self._is_refusing:
-            self._is_refusing = True
+    def _refuse(self, number: int, detail: str, monotonic_s: float) -> None:
+        self.refused += number
+        if monotonic_s - self._saved_s >= CALM_S:
+            self._saved_s = monotonic_s
+            self._save_refused()
+        if not self._refusing:
             log.error("outbox_refuses_readings", detail=detail, path=str(self._path), refused=self.refused)
+        self._refusing, self._refused_s = detail, monotonic_s
 
-    def confirm(self, ranges: Iterable[tuple[int, int]]) -> int:
-        """Delete the readings of these seq ranges (both ends included) and return how many there were."""
-        deleted = 0
-        # A deletion that a power cut takes back costs one repetition, which the store takes as the same reading:
-        # it needs no fsync of its own and goes to disk with the next reading.
+    def _save_refused(self) -> None:
+        try:
+            self._db.execute("UPDATE state SET value = ? WHERE name = 'refused'", (self.refused,))
+        except sqlite3.Error:
+            # The disk is full; it goes with the next reading.
+            return
+        self._refused_saved = self.refused
+
+    def confirm(self, ranges: Sequence[tuple[int, int]]) -> int | None:
+        """Delete the readings of these seq ranges (both ends included) and return how many there were.
+
+        None if the file cannot be written now: they stay, and have to be sent and confirmed again.
+        """
+        try:
+            # A deletion that a power cut takes back costs one repetition, which the store takes as the same reading:
+            # it needs no fsync of its own and goes to disk with the next reading.
+            deleted = self._change("DELETE FROM reading WHERE seq BETWEEN ? AND ?", ranges)
+            if self.aside_count:
+                self.aside_count -= self._change("DELETE FROM aside WHERE seq BETWEEN ? AND ?", ranges)
+        except sqlite3.Error as exc:
+            if not self._is_uncleared:
+                log.warning("outbox_not_cleared", detail=f"{in_words(exc)}; the readings are sent again")
+            self._is_uncleared = True
+            return None
+        self._is_uncleared = False
+        self.count -= deleted
+        return deleted
+
+    def set_aside(self, seqs: Iterable[int]) -> None:
+        """Keep readings without sending them, in a table of their own, until `bring_back()`. A full disk leaves them where they are."""
+        numbers = [(seq,) for seq in seqs]
+        if not numbers:
+            return
+        try:
+            self._change(
+                "INSERT INTO aside SELECT * FROM reading WHERE seq = ?",
+                numbers,
+                "DELETE FROM reading WHERE seq = ?",
+            )
+        except sqlite3.Error as exc:
+            log.warning("outbox_not_set_aside", detail=in_words(exc))
+            return
+        self._count_again()
+
+    def bring_back(self) -> int:
+        """Let what was set aside wait among the others again, and return how much that is."""
+        if not self.aside_count:
+            return 0
+        brought = self.aside_count
+        try:
+            self._change(
+                "INSERT INTO reading SELECT * FROM aside WHERE ?", [(1,)], "DELETE FROM aside WHERE ?"
+            )
+        except sqlite3.Error as exc:
+            log.warning("outbox_not_brought_back", detail=in_words(exc))
+            return 0
+        self._count_again()
+        return brought
+
+    def _count_again(self) -> None:
+        self.count = self._number("SELECT COUNT(*) FROM reading")
+        self.aside_count = self._number("SELECT COUNT(*) FROM aside")
+
+    def _change(self, statement: str, values: Sequence[tuple[int, ...]], then: str = "") -> int:
+        """Run a statement for each of `values`, and another one, in one transaction without an fsync; return the first's rows."""
+        if not values:
+            return 0
         self._db.execute("PRAGMA synchronous=NORMAL")
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for first, last in ranges:
-                deleted += self._db.execute(
-                    "DELETE FROM reading WHERE seq BETWEEN ? AND ?", (first, last)
-                ).rowcount
+            changed = self._db.executemany(statement, values).rowcount
+            if then:
+                self._db.executemany(then, values)
             self._db.execute("COMMIT")
-        except sqlite3.Error as exc:
+        except sqlite3.Error:
             self._roll_back()
-            log.warning("outbox_not_cleared", detail=f"{_in_words(exc)}; the readings are sent again")
-            return 0
+            raise
         finally:
             self._db.execute("PRAGMA synchronous=FULL")
-        self.count -= deleted
-        return deleted
+        return changed
 
     def after(self, seq: int, limit: int) -> list[Row]:
         """Return the oldest waiting readings whose number is above `seq`, at most `limit`."""
@@ -229,22 +273,13 @@ class Outbox:
 
     def _rows(self, query: str, seq: int, limit: int) -> list[Row]:
         out = []
-        for number, series_id, time_ms, value in self._db.execute(query, (seq, limit)):
+        for number, series_id, time_ms, value, era in self._db.execute(query, (seq, limit)):
             series = self._by_id[series_id]
-            out.append(Row(number, series.metric, series.unit, time_ms, value))
+            out.append(Row(number, series.metric, series.unit, time_ms, value, era))
         return out
 
     def close(self) -> None:
         """Close the file; what waits is sent by the next process."""
+        if self.refused != self._refused_saved:
+            self._save_refused()
         self._db.close()
-
-
-def _in_words(exc: sqlite3.Error) -> str:
-    text = str(exc)
-    if "locked" in text:
-        return "another process uses it; each node needs a NODE_OUTBOX_PATH of its own"
-    if "not a database" in text or "malformed" in text:
-        return f"the file is damaged ({text}); move it away to keep what it holds, and start again"
-    if "full" in text:
-        return "the disk is full; free some space"
-    return text

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from sensorline.errors import Rejected
 from sensorline.fields import Field, Settings
 from sensorline.topics import NAME_MAX_CHARS, check_device
+from sensorline_node.patience import PATIENCE_S
 from sensorline_node.sensors.base import KNOWN_SENSORS
 
 
@@ -113,11 +114,24 @@ class NodeSettings(Settings):
         check=_name_path,
         description="SQLite file of readings that are not confirmed yet; `{name}` stands for the device name",
     )
+    outbox_max_mb: float = Field(
+        100.0,
+        ge=1,
+        le=1_000_000,
+        description="megabytes (10^6 bytes) that readings may take while they wait, about 30 bytes each; at the limit new ones"
+        " are refused, counted and told",
+    )
     outbox_max_readings: int = Field(
-        1_000_000,
+        100_000_000,
         ge=10_000,
         le=100_000_000,
-        description="readings that may wait, about 40 bytes each; above it new ones are refused, counted and logged",
+        description="how many readings may wait, if that is to be limited besides",
+    )
+    resend_s: float = Field(
+        PATIENCE_S,
+        ge=1,
+        le=3_600,
+        description="seconds after which an unconfirmed reading is sent again; up to ten times as long while nothing is confirmed",
     )
     client_id: str = Field(
         "sensorline-node-{name}",

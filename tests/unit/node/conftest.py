@@ -42,11 +42,17 @@ class Taken(NamedTuple):
 
 
 class FakeLink:
-    """Keeps what was published; gives what the test delivers; waiting moves the clock."""
+    """Keeps what was published; gives what the test delivers; waiting moves the clock.
+
+    Its broker subscribes and acknowledges at once, but for what `accepts` says False to: that ends the connection.
+    """
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.is_connected = False
+        self.is_subscribed = False
+        self.unacknowledged_count = 0
+        self.accepts: Callable[[Published], bool] = lambda message: True
         self.generation = 0
         self.published: list[Published] = []
         self.acknowledged: list[Taken] = []
@@ -54,12 +60,14 @@ class FakeLink:
         self.problem: str | None = None
         self._arriving: list[Taken] = []
 
-    def connect(self) -> None:
+    def connect(self, *, subscribed: bool = True) -> None:
         self.is_connected = True
+        self.is_subscribed = subscribed
+        self.unacknowledged_count = 0
         self.generation += 1
 
     def drop(self) -> None:
-        self.is_connected = False
+        self.is_connected = self.is_subscribed = False
 
     def deliver(self, topic: str, payload: bytes) -> None:
         self._arriving.append(Taken([(topic.encode(), payload, 1, 2, 0)]))
@@ -78,7 +86,11 @@ class FakeLink:
             return False
         if self.takes_at_most is not None and len(self.published) >= self.takes_at_most:
             return False
-        self.published.append(Published(topic, payload, qos, retain))
+        message = Published(topic, payload, qos, retain)
+        self.published.append(message)
+        # What is behind a packet that was not taken is not read any more.
+        if self.unacknowledged_count or not self.accepts(message):
+            self.unacknowledged_count += 1
         return True
 
     def check_alive(self) -> str | None:
@@ -113,8 +125,14 @@ def link(clock: FakeClock) -> FakeLink:
 def open_outbox(tmp_path: Path) -> Any:
     opened: list[Outbox] = []
 
-    def open_it(device: str = "desk", max_readings: int = 100_000, first_seq: int = 1) -> Outbox:
-        outbox = Outbox(tmp_path / "out" / "box.db", device, max_readings=max_readings, first_seq=first_seq)
+    def open_it(
+        device: str = "desk",
+        max_bytes: int = 10_000_000,
+        max_readings: int | None = None,
+        first_seq: int = 1,
+    ) -> Outbox:
+        path = tmp_path / "out" / "box.db"
+        outbox = Outbox(path, device, max_bytes=max_bytes, max_readings=max_readings, first_seq=first_seq)
         opened.append(outbox)
         return outbox
 

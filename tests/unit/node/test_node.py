@@ -85,7 +85,7 @@ def test_each_connection_begins_with_retained_meta_and_status(setup: Setup) -> N
     setup.run_s(1)
     setup.link.connect()
     setup.run_s(1)
-    (meta_leaf, meta), status = setup.retained()
+    (meta_leaf, meta), status, (health_leaf, health) = setup.retained()
     assert meta_leaf == "$meta"
     assert msgspec.json.decode(meta) == {
         "name": "Desk",
@@ -96,17 +96,25 @@ def test_each_connection_begins_with_retained_meta_and_status(setup: Setup) -> N
         "names": {"temperature": "Temperature"},
     }
     assert status == ("$status", b"online")
+    assert health_leaf == "$health"
+    assert msgspec.json.decode(health) == {
+        "refused": 0,
+        "set_aside": 0,
+        "waiting": 1,
+        "outbox_bytes": setup.outbox.used_bytes,
+        "outbox_max_bytes": setup.outbox.max_bytes,
+    }
     setup.link.drop()
     setup.run_s(1)
     setup.link.connect()
     setup.run_s(1)
-    assert [leaf for leaf, _ in setup.retained()] == ["$meta", "$status"] * 2
+    assert [leaf for leaf, _ in setup.retained()] == ["$meta", "$status", "$health"] * 2
 
 
 def test_meta_is_published_again_when_a_sensor_brings_a_new_metric_and_not_otherwise(setup: Setup) -> None:
     setup.link.connect()
     setup.run_s(20)
-    assert [leaf for leaf, _ in setup.retained()] == ["$meta", "$status", "$meta"]
+    assert [leaf for leaf, _ in setup.retained()] == ["$meta", "$status", "$health", "$meta"]
 
 
 def test_readings_of_an_offline_time_arrive_with_their_own_times(setup: Setup) -> None:

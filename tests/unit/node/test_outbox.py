@@ -1,14 +1,17 @@
 """The outbox: durable, numbered once and for ever, times that only go forward."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from sensorline.errors import StartupError
-from sensorline_node.outbox import AHEAD_LIMIT_MS, Outbox
+from sensorline_node.outbox import READING_BYTES, Outbox
 from sensorline_node.sensors.base import Measurement
+from sensorline_node.timeline import AHEAD_LIMIT_MS
 
 NOW_MS = 1_737_000_000_000
 
@@ -89,6 +92,107 @@ def test_a_full_outbox_refuses_new_readings_visibly_and_keeps_the_old_ones(open_
     assert [row.seq for row in outbox.put([temperature()], NOW_MS)] == [4]
 
 
+def test_the_file_stays_below_its_largest_size_and_refuses_what_is_new(
+    open_outbox: Any, tmp_path: Path
+) -> None:
+    outbox = open_outbox(max_bytes=1_000_000)
+    with capture_logs() as logs:
+        taken = sum(len(outbox.put([temperature(v) for v in range(1_000)], NOW_MS)) for _ in range(50))
+    assert 50_000 > taken == outbox.count > 1_000_000 / READING_BYTES
+    assert outbox.refused == 50_000 - taken
+    assert [entry["event"] for entry in logs] == ["outbox_refuses_readings"]
+    assert outbox.problems(0.0) == [
+        "new readings are refused: the outbox has its largest size of 1,000,000 bytes (NODE_OUTBOX_MAX_MB)"
+    ]
+    assert outbox.after(0, 1)[0].seq == 1, "the oldest is still there"
+    outbox.close()
+    assert (tmp_path / "out" / "box.db").stat().st_size <= 1_000_000
+
+
+def test_a_full_outbox_takes_readings_again_when_some_are_confirmed_and_says_so_once_it_is_calm(
+    open_outbox: Any,
+) -> None:
+    outbox = open_outbox(max_bytes=100_000)
+    with capture_logs() as logs:
+        for second in range(100):
+            # Two come and one goes: at its limit it refuses and accepts by turns.
+            outbox.put([temperature(v) for v in range(100)], NOW_MS + second, float(second))
+            outbox.confirm([(50 * second, 50 * second + 49)])
+        outbox.confirm([(1, 10**9)])
+        assert len(outbox.put([temperature()], NOW_MS + 1_000, 200.0)) == 1
+    assert [entry["event"] for entry in logs] == ["outbox_refuses_readings", "outbox_accepts_again"]
+    assert outbox.problems(200.0) == []
+
+
+def test_how_many_were_refused_is_known_after_a_kill(open_outbox: Any, tmp_path: Path) -> None:
+    outbox = open_outbox(max_readings=1)
+    outbox.put([temperature()] * 3, NOW_MS)
+    assert outbox.refused == 2
+    # What a kill leaves is what is in the files at that moment.
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "out", copy)
+    after = Outbox(copy / "box.db", "desk", max_bytes=10**6)
+    assert after.refused == 2
+    after.close()
+
+
+def test_what_is_set_aside_waits_no_more_until_it_is_brought_back(open_outbox: Any) -> None:
+    outbox = open_outbox()
+    rows = outbox.put([temperature(v) for v in range(5)], NOW_MS)
+    outbox.set_aside([2, 4])
+    assert (outbox.count, outbox.aside_count) == (3, 2)
+    outbox.close()
+    outbox = open_outbox()
+    assert [row.seq for row in outbox.after(0, 9)] == [1, 3, 5]
+    assert outbox.aside_count == 2
+    assert outbox.bring_back() == 2
+    assert outbox.after(0, 9) == rows
+    assert [row.seq for row in outbox.put([temperature()], NOW_MS)] == [6]
+
+
+def test_a_late_confirmation_of_what_was_set_aside_deletes_it(open_outbox: Any) -> None:
+    outbox = open_outbox()
+    outbox.put([temperature(v) for v in range(5)], NOW_MS)
+    outbox.set_aside([2, 4])
+    outbox.confirm([(1, 3)])
+    assert (outbox.count, outbox.aside_count) == (1, 1)
+
+
+def test_a_metric_that_comes_later_never_takes_the_place_of_another(open_outbox: Any) -> None:
+    outbox = open_outbox()
+    for metrics in ("abc", "abcd", "ea", "afg", "hij", "ka"):
+        outbox.put([Measurement(metric, 1.0, metric.upper()) for metric in metrics], NOW_MS)
+    outbox.close()
+    outbox = open_outbox()
+    assert outbox.units == {metric: metric.upper() for metric in "abcdefghijk"}
+    assert "".join(row.metric for row in outbox.after(0, 99)) == "abcabcdeaafghijka"
+
+
+def test_an_outbox_of_the_first_version_is_brought_up_to_date_with_everything_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "box.db"
+    db = sqlite3.connect(path)
+    db.executescript("""
+        CREATE TABLE owner (device TEXT NOT NULL) STRICT;
+        CREATE TABLE series (
+            id INTEGER PRIMARY KEY, metric TEXT NOT NULL UNIQUE, unit TEXT NOT NULL, name TEXT NOT NULL,
+            last_ms INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE reading (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, time_ms INTEGER NOT NULL, value REAL NOT NULL
+        ) STRICT;
+        INSERT INTO owner VALUES ('desk');
+        INSERT INTO series VALUES (1, 'temperature', '°C', 'Temperature', 1737000000000);
+        INSERT INTO reading VALUES (7, 1, 1737000000000, 21.5);
+        UPDATE sqlite_sequence SET seq = 9;
+        PRAGMA user_version = 1;
+    """)
+    db.close()
+    outbox = Outbox(path, "desk", max_bytes=10**6)
+    assert outbox.after(0, 9) == [(7, "temperature", "°C", NOW_MS, 21.5, 0)]
+    assert [row[:4] for row in outbox.put([temperature()], NOW_MS)] == [(10, "temperature", "°C", NOW_MS + 1)]
+    outbox.close()
+
+
 def test_a_full_disk_refuses_new_readings_and_the_outbox_recovers(open_outbox: Any) -> None:
     outbox = open_outbox()
     rows = outbox.put([temperature(v) for v in range(2_000)], NOW_MS)
@@ -139,7 +243,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     path = tmp_path / "box.db"
     path.write_bytes(b"not a database at all, " * 100)
     with pytest.raises(StartupError, match="damaged"):
-        Outbox(path, "desk", max_readings=10)
+        Outbox(path, "desk", max_bytes=10**6)
     assert path.read_bytes().startswith(b"not a database")
 
 
@@ -149,10 +253,10 @@ def test_an_outbox_of_a_later_version_is_refused(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version=99")
     db.close()
     with pytest.raises(StartupError, match="has schema 99"):
-        Outbox(path, "desk", max_readings=10)
+        Outbox(path, "desk", max_bytes=10**6)
 
 
 def test_an_outbox_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartupError, match="NODE_OUTBOX_PATH"):
-        Outbox(tmp_path / "file" / "box.db", "desk", max_readings=10)
+        Outbox(tmp_path / "file" / "box.db", "desk", max_bytes=10**6)
