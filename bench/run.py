@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [outage] [influx] [telegraf]
+python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [backlog] [influx] [telegraf]
 """
 
 import platform
@@ -10,13 +10,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import backlog
 import catchup
 import fanout
 import footprint
 import influx
 import ingest
 import latency
-import outage
 import path
 import psutil
 import queries
@@ -33,7 +33,7 @@ BENCHES = {
     "queries": queries.measure,
     "footprint": footprint.measure,
     "catchup": catchup.measure,
-    "outage": outage.measure,
+    "backlog": backlog.measure,
     "influx": influx.measure,
     "telegraf": telegraf.measure,
 }
