@@ -10,6 +10,10 @@ WAITING_MANY = 100
 """How many wait is told each minute while they are many; a handful is on its way at any moment."""
 
 
+PROBLEM_MAX_CHARS = 500
+"""What the message contract allows."""
+
+
 class Health(msgspec.Struct, omit_defaults=True, frozen=True):
     """What `$health` says. `refused` counts since the outbox was begun; `problem` is a sentence for people."""
 

@@ -13,7 +13,7 @@ from sensorline.reading import Status
 from sensorline_node.announcements import Announcements
 from sensorline_node.clock import Clock
 from sensorline_node.courier import Courier
-from sensorline_node.health import Health, HealthReport
+from sensorline_node.health import PROBLEM_MAX_CHARS, Health, HealthReport
 from sensorline_node.link import Link, Taken
 from sensorline_node.outbox import Outbox
 from sensorline_node.patience import PATIENCE_S
@@ -182,7 +182,7 @@ class Node:
             waiting=outbox.count,
             outbox_bytes=outbox.used_bytes,
             outbox_max_bytes=outbox.max_bytes,
-            problem="; ".join(problems),
+            problem="; ".join(problems)[:PROBLEM_MAX_CHARS],
         )
 
     def _is_clock_set(self) -> bool:
