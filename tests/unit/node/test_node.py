@@ -126,6 +126,20 @@ def test_readings_of_an_offline_time_arrive_with_their_own_times(setup: Setup) -
     assert times == [first_ms + 2_000 * i for i in range(10)]
 
 
+def test_a_new_reading_does_not_wait_behind_a_backlog(setup: Setup) -> None:
+    backlog = [Measurement("old", float(i)) for i in range(20_000)]
+    setup.outbox.put(backlog, setup.clock.ms)
+    last_old = setup.outbox.next_seq - 1
+    setup.link.connect()
+    setup.run_s(10)
+    seqs = setup.link.seqs()
+    live = [position for position, seq in enumerate(seqs) if seq > last_old]
+    assert len(live) == 5
+    assert live[0] < 10, "the newest is visible first"
+    old = sum(seq <= last_old for seq in seqs)
+    assert 0 < old < 20_000, "the backlog is under way all the while"
+
+
 def test_a_confirmation_empties_the_outbox_and_is_acknowledged_afterwards(setup: Setup) -> None:
     setup.link.connect()
     setup.run_s(9)
