@@ -16,7 +16,11 @@ Ranges = dict[str, list[tuple[int, int]]]
 def durable_seqs(batch: Batch) -> Ranges:
     """Return for each device its durable sequence numbers as ascending ranges, ends included."""
     if not batch.dead_letters:
-        return {device: _ranges(numbers) for device, numbers in batch.seqs.items()}
+        runs = batch.seq_runs
+        return {
+            device: [runs[device]] if device in runs else _ranges(numbers)
+            for device, numbers in batch.seqs.items()
+        }
     seqs = {device: list(numbers) for device, numbers in batch.seqs.items()}
     for dead_letter in batch.dead_letters:
         for device, seq in seqs_of(dead_letter):
