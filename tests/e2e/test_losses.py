@@ -205,6 +205,10 @@ def test_an_event_leads_to_the_charts_at_its_time_and_resume_leads_back(
         page, "temperature", "marks.length === 1 && !marks[0].lost && marks[0].events[0][0] === 'wrong'"
     )
     watched.wait_for_pill("In the past")
+    # The large number is of that time, too.
+    stage.client.publish(f"sensors/{DEVICE}/temperature", "99.9")
+    page.locator("#cards li", has_text="Green room").get_by_text("99.9").wait_for()
+    assert "99.9" not in page.locator(".panel[data-metric=temperature] .headline").inner_text()
     page.locator("#pause").click()
     watched.wait_for_pill("Live")
     assert "at=" not in page.url

@@ -209,6 +209,7 @@ export class Dashboard {
       store: this.store,
       buffers: this.series.buffers,
       events: this.losses.events,
+      past: this.timeline.at !== null,
       rangeWords: this.timeline.words,
       loading: this.timeline.shown !== this.timeline.range,
     });

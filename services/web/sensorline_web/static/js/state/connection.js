@@ -16,7 +16,7 @@ export function connectionPill({ socket, attempt = 0, online = true, broker = nu
     const since = brokerSince === null ? "" : ` for ${span(now - brokerSince)}`;
     return { kind: "bad", words: "Broker unreachable", detail: `The server has had no connection to the MQTT broker${since}.` };
   }
-  if (past) return { kind: "held", words: "In the past", detail: "The charts show an earlier time; Resume leads back to now." };
+  if (past) return { kind: "past", words: "In the past", detail: "The charts show an earlier time; Resume leads back to now." };
   if (paused) return { kind: "held", words: "Paused", detail: "The charts hold still; readings are still stored." };
   return { kind: "ok", words: "Live", detail: "Readings appear as they arrive." };
 }

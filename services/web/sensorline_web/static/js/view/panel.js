@@ -94,7 +94,7 @@ export class PanelView {
     return this.root.dataset.face;
   }
 
-  /** Draw the window. `view`: {from, to, pixel, now, buffers, store, events, rangeWords, loading}. */
+  /** Draw the window. `view`: {from, to, pixel, now, buffers, store, events, past, rangeWords, loading}. */
   draw(view) {
     const picture = this.scene.compose({ model: this.model, hidden: this.hidden, ...view });
     this.#window = view;
@@ -104,7 +104,7 @@ export class PanelView {
     else if (picture.count === 0 && !loaded) this.#setFace("loading", loadingFace);
     else if (picture.count === 0) this.#showEmpty(view);
     else this.#setFace("data", null);
-    this.headline.show(this.#visibleMetrics(view.store), this.model.unit, this.#silence(picture, view.now, view.store) !== null);
+    this.headline.show(view.past ? this.#lastInView(view.store) : this.#visibleMetrics(view.store), this.model.unit, this.#silence(picture, view.now, view.store) !== null);
     this.#showNotice(picture, view.now, view.store);
     if (picture.count > 0) {
       this.#chart ??= new PanelChart(this.canvas, this.palette);
@@ -121,6 +121,13 @@ export class PanelView {
       .filter((line) => !this.hidden.has(line.device))
       .map((line) => store.metric(line.device, line.metric))
       .filter((metric) => metric && metric.value !== null);
+  }
+
+  /** In the past, what the visible lines end with stands for the latest values. */
+  #lastInView(store) {
+    return this.scene.lines
+      .filter((line) => !line.hidden && line.last)
+      .map(({ device, last }) => ({ value: last.value, decimals: store.metric(device, this.model.metric)?.decimals ?? 1 }));
   }
 
   /** Since when no visible line has data, or null while one has. */
@@ -193,7 +200,8 @@ export class PanelView {
     const one = this.model.lines.length === 1;
     for (const line of this.model.lines) {
       const metric = store.metric(line.device, line.metric);
-      const value = found ? found.find((entry) => entry.device === line.device)?.point.mean ?? null : metric?.value ?? null;
+      const newest = this.#window.past ? this.scene.lines.find((entry) => entry.device === line.device)?.last?.value : metric?.value;
+      const value = found ? found.find((entry) => entry.device === line.device)?.point.mean ?? null : newest ?? null;
       this.legend.setValue(line.device, one ? "" : formatValue(value, metric?.decimals ?? 1));
     }
   }
