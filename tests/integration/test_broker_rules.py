@@ -42,6 +42,7 @@ TOPICS = (
     "sensorline/events/desk",
     "sensorline/events/$all",
     "sensorline/canary/sensorline-ingest",
+    "sensorline/doctor/token/n",
     "homeassistant/sensor/desk",
     "$SYS/broker/uptime",
     "$CONTROL/dynamic-security/v1",
@@ -50,6 +51,7 @@ SENSORS = {t for t in TOPICS if t.startswith("sensors/")}
 ACKS = {t for t in TOPICS if t.startswith("acks/")}
 STATUS, CONFIRM = "sensorline/ingest/$status", "sensorline/ingest/confirm/token"
 REJECTED, CANARY = "sensorline/rejected/sensors/desk/temperature", "sensorline/canary/sensorline-ingest"
+DOCTOR = "sensorline/doctor/token/n"
 
 EVENTS = {t for t in TOPICS if t.startswith("sensorline/events/")}
 
@@ -61,7 +63,7 @@ def own(device: str) -> set[str]:
 WRITES = {
     "ingest": ACKS | own("ingest") | EVENTS | {STATUS, REJECTED, CANARY},
     "web": own("web") | {CANARY},
-    "admin": SENSORS | {CONFIRM, CANARY},
+    "admin": SENSORS | {CONFIRM, CANARY, DOCTOR},
 } | {device: own(device) for device in DEVICES}
 
 READS = {

@@ -38,6 +38,8 @@ _GROUPS: tuple[type[Settings], ...] = (
 @click.option(
     "--mosquitto-conf",
     metavar="FILE",
+    envvar="DOCTOR_MOSQUITTO_CONF",
+    show_envvar=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="The broker's configuration; without it, that of the Mosquitto on this machine.",
 )

@@ -69,10 +69,11 @@ class Broker:
 
     def _connected(self, conf: mosquitto_conf.Configuration | None) -> Iterator[Finding]:
         mqtt, names = self._context.mqtt, Names.drawn()
-        yield identity.judge(mqtt, identity.session_follows_user(mqtt, names))
+        follows_user = identity.session_follows_user(mqtt, names)
+        yield identity.judge(mqtt, follows_user)
         self.heard = heard = watch(self._context, names)
         yield from figures.judge(heard)
-        measured = self._measure(names)
+        measured = self._measure(names, follows_user)
         self.may_listen = measured.was_heard
         if not measured.was_heard:
             yield rules.forbidden(mqtt, names)
@@ -89,8 +90,9 @@ class Broker:
             yield packet_size.judge(packet_size.measure(self._context, names))
         yield from rules.look(mqtt, names)
 
-    def _measure(self, names: Names) -> window.Measured:
+    def _measure(self, names: Names, follows_user: bool) -> window.Measured:
         mqtt, context = self._context.mqtt, self._context
+        is_ours = True
         try:
             return window.measure(
                 mqtt,
@@ -99,8 +101,13 @@ class Broker:
                 queue_wanted=context.queue_wanted,
                 deadline_s=context.begun_s + context.takes_at_most_s - PACKETS_NEED_S,
             )
+        except PutOut:
+            # By another program of this user, perhaps: then the session is that one's now.
+            is_ours = not follows_user
+            raise
         finally:
-            forget_session(mqtt, names.client_id)
+            if is_ours:
+                forget_session(mqtt, names.client_id)
 
 
 def _unseen(check: str, says: str) -> Finding:

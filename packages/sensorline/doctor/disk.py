@@ -18,7 +18,9 @@ _OF_A_NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterf
 _WITHOUT_JOURNAL = ("vfat", "exfat", "msdos")
 
 
-def look(folder: Path, bytes_per_s: float | None) -> Iterator[Finding]:
+def look(
+    folder: Path, bytes_per_s: float | None, mounts: Path = Path("/proc/self/mountinfo")
+) -> Iterator[Finding]:
     """Yield what is to be said of the file system of a folder; `bytes_per_s` is how fast the store grows, if that is known."""
     while not folder.exists():
         folder = folder.parent
@@ -41,7 +43,7 @@ def look(folder: Path, bytes_per_s: float | None) -> Iterator[Finding]:
         yield _finding(
             Level.PROBLEM, "inodes", f"{folder} has room, and no inode left for another file", "delete files"
         )
-    kind = file_system(folder)
+    kind = file_system(folder, mounts)
     if kind in _IN_MEMORY:
         yield _finding(
             Level.PROBLEM,
@@ -84,7 +86,7 @@ def _room(folder: Path, free: float, bytes_per_s: float | None) -> Iterator[Find
     yield _finding(level, "room", says, fix)
 
 
-def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+def file_system(folder: Path, mounts: Path) -> str:
     """Return the type of the file system that a folder is on, as proc(5) names it; empty if that is not known."""
     wanted = folder.resolve()
     best, kind = -1, ""

@@ -7,8 +7,9 @@ from pathlib import Path
 from sensorline.doctor import clock, disk, influxdb, ingest, permissions, web
 from sensorline.doctor.broker import Broker
 from sensorline.doctor.context import Context
-from sensorline.doctor.findings import Finding
+from sensorline.doctor.findings import Finding, Level
 from sensorline.doctor.sqlite_file import SqliteFile
+from sensorline.errors import SensorlineError
 
 _BROKER_FOLDER = Path("/etc/mosquitto")
 
@@ -18,23 +19,34 @@ def examine(context: Context) -> Iterator[Finding]:
     yield ingest.ready(context.ingest_url)
     yield web.ready(context.web_url)
     yield from clock.look(synchronised=clock.is_synchronised())
-    file = SqliteFile(context)
-    yield from file.findings()
-    yield from permissions.look(
-        permissions.with_secrets(os.environ, context.secret_files, _env_file(), _broker_folders(context)),
-        [file.path],
-    )
+    file, broker = SqliteFile(context), Broker(context)
+    yield from _as_far_as_it_goes("store", file.findings())
+    yield from _as_far_as_it_goes("files", _files(context, file))
     if context.influx.is_chosen:
         yield from influxdb.look(context)
-    broker = Broker(context)
-    yield from broker.findings()
+    yield from _as_far_as_it_goes("broker", broker.findings())
     growth = None
     if broker.heard is not None:
         yield from ingest.told(broker.heard, may_listen=broker.may_listen)
         yield from clock.others(context, broker.heard)
         if broker.heard.readings_per_s is not None and file.bytes_per_reading is not None:
             growth = broker.heard.readings_per_s * file.bytes_per_reading
-    yield from disk.look(file.path.parent.absolute(), growth)
+    yield from _as_far_as_it_goes("disk", disk.look(file.path.parent.absolute(), growth))
+
+
+def _as_far_as_it_goes(part: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield them; what cannot be looked at further, a folder that is closed to us for example, ends this part only."""
+    try:
+        yield from findings
+    except (SensorlineError, OSError) as exc:
+        yield Finding(
+            level=Level.UNSEEN, part=part, check="access", says=f"it was looked at no further: {exc}"
+        )
+
+
+def _files(context: Context, file: SqliteFile) -> Iterator[Finding]:
+    secret = permissions.with_secrets(os.environ, context.secret_files, _env_file(), _broker_folders(context))
+    return permissions.look(secret, [file.path])
 
 
 def _env_file() -> Path:

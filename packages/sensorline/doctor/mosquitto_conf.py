@@ -64,15 +64,21 @@ def find(port: int, given: Path | None, *, is_here: bool, proc: Path = Path("/pr
                 continue
             named = Path(os.fsdecode(arguments[arguments.index(b"-c") + 1]))
             named = named if named.is_absolute() else Path(os.readlink(process / "cwd")) / named
-            # In a container the path is the container's.
-            inside = process / "root" / named.relative_to("/")
-            found = parse(inside, named, root=process / "root")
+            root = _root(process)
+            inside = root / named.relative_to("/")
+            found = parse(inside, named, root=root)
             found.changed_since_start = inside.stat().st_mtime > process.stat().st_mtime + 1
         except (OSError, IndexError, ValueError):
             continue
         if any(listener.port == port for listener in found.listeners):
             return found
     return None
+
+
+def _root(process: Path) -> Path:
+    """Return where the process's paths begin: in a container they are the container's. Only its user and root may look there."""
+    own = process / "root"
+    return own if os.access(own, os.X_OK) else Path("/")
 
 
 def parse(path: Path, shown: Path | None = None, root: Path = Path("/")) -> Configuration:
@@ -105,7 +111,10 @@ def _lines(path: Path, root: Path) -> Iterator[tuple[str, str]]:
             continue
         name, value = found[1], found[2] or ""
         if name == "include_dir" and value.startswith("/"):
-            for other in sorted((root / value.lstrip("/")).glob("*.conf")):
+            folder = root / value.lstrip("/")
+            # Another container has the folder under another path, beside this file.
+            folder = folder if folder.is_dir() else path.parent / folder.name
+            for other in sorted(folder.glob("*.conf")):
                 yield from _lines(other, root)
         else:
             yield name, value

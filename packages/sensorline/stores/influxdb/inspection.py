@@ -12,6 +12,7 @@ from sensorline.stores.influxdb.names import flux_text
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
 
 TIMEOUT_MS = 3_000
+TAKES_AT_MOST_S = 8.0
 
 
 class Bucket(msgspec.Struct):
@@ -55,7 +56,7 @@ class _Listed(msgspec.Struct):
 
 
 def inspect(settings: InfluxSettings) -> Inspected:
-    """Ask for version, clock, buckets and what the token may do; each question is given up after three seconds."""
+    """Ask for version, clock, buckets and what the token may do; a question is given up after three seconds, the whole after eight."""
     given = {field: getattr(settings, field) for field in settings.fields}
     connection = Connection(InfluxSettings(**given | {"timeout": TIMEOUT_MS}))
     out = Inspected(connection.url)
@@ -69,6 +70,7 @@ def inspect(settings: InfluxSettings) -> Inspected:
 
 
 def _ask(connection: Connection, settings: InfluxSettings, out: Inspected) -> None:
+    deadline_s = time.monotonic() + TAKES_AT_MOST_S
     status, _, headers = connection.get("/ping")
     out.version = headers.get("X-Influxdb-Version", "")
     out.ahead_s = _ahead_s(headers.get("Date", ""))
@@ -87,6 +89,9 @@ def _ask(connection: Connection, settings: InfluxSettings, out: Inspected) -> No
         found = _listed(body)
         out.is_operator |= bool(found.authorizations or found.orgs)
     for name in ours:
+        if time.monotonic() > deadline_s:
+            out.problem = f"InfluxDB at {out.url} answers, but slowly"
+            return
         bucket = Bucket(name, kept.get(name))
         out.buckets.append(bucket)
         # No line at all: a token that may write gets 204, one that may not 403, and nothing is stored.
