@@ -181,9 +181,19 @@ def test_the_broker_in_python_is_measured_as_well(processes: Processes, tmp_path
     broker.start()
     report = ask(broker.environment, "--queue", "500")
     assert report.of("sys")["level"] == report.of("persistence")["level"] == "unseen"
-    assert [report.of(c)["level"] for c in ("in_flight_window", "session", "queue", "retained")] == [
-        "fine"
-    ] * 4
+    fine = ("in_flight_window", "session", "retained")
+    assert [report.of(check)["level"] for check in fine] == ["fine"] * 3
+    # Its window is larger than all that was tried.
+    assert "everything that was tried went into the in-flight window" in report.of("queue")["says"]
+
+
+def test_a_window_that_is_larger_than_it_has_to_be_is_followed_to_its_end(
+    processes: Processes, tmp_path: Path, ask: Doctor
+) -> None:
+    broker = plain_mosquitto(processes, tmp_path, "max_inflight_messages 4000\nmax_queued_messages 3000\n")
+    report = ask(broker.environment, "--queue", "6000")
+    assert "it sends 4,000 messages" in report.of("in_flight_window")["says"]
+    assert "it keeps 3,000 messages" in report.of("queue")["says"]
 
 
 def test_people_get_lines_and_an_exit_code(processes: Processes, tmp_path: Path) -> None:

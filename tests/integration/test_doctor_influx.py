@@ -1,18 +1,20 @@
 """`sensorline doctor` on a real InfluxDB: buckets, tokens, retention, and nothing written."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support import influx
 from tests.support.influx import Server
 from tests.support.ports import free_port, unique
+from tests.support.processes import run_sensorline
 
 from sensorline.doctor.findings import Finding, Level
 from sensorline.doctor.influxdb import judge
 from sensorline.settings import StoreSettings
+from sensorline.stores.influxdb.connection import Connection
 from sensorline.stores.influxdb.inspection import inspect
 from sensorline.stores.influxdb.settings import Buckets, InfluxSettings
-from sensorline.stores.influxdb.setup import set_up
 
 pytestmark = pytest.mark.influxdb
 
@@ -22,10 +24,20 @@ STORE = StoreSettings(keep_raw_days=30, keep_minutes_days=60)
 class Prepared:
     """Buckets and tokens as `sensorline influx setup` makes them."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, folder: Path) -> None:
         self.server = server
         self.settings = server.settings(unique("doctor"))
-        self.tokens = set_up(self.settings, STORE).tokens
+        settings = {
+            "INFLUXDB_V2_URL": server.url,
+            "INFLUXDB_V2_ORG": server.org,
+            "INFLUXDB_V2_TOKEN": server.token,
+            "INFLUXDB_V2_BUCKET": self.settings.bucket,
+            "STORE_KEEP_RAW_DAYS": STORE.keep_raw_days,
+            "STORE_KEEP_MINUTES_DAYS": STORE.keep_minutes_days,
+        }
+        done = run_sensorline("influx", "setup", "--folder", "tokens", folder=folder, settings=settings)
+        assert done.returncode == 0, done.stderr.decode()
+        self.tokens = {file.stem: file.read_text().strip() for file in (folder / "tokens").iterdir()}
 
     def looked_at_as(self, who: str, store: StoreSettings = STORE) -> dict[str, Finding]:
         """Return the findings with one of the tokens."""
@@ -36,9 +48,9 @@ class Prepared:
 
 
 @pytest.fixture
-def prepared() -> Iterator[Prepared]:
+def prepared(tmp_path: Path) -> Iterator[Prepared]:
     server = influx.server()
-    made = Prepared(server)
+    made = Prepared(server, tmp_path)
     yield made
     server.drop_buckets(made.settings.bucket)
 
@@ -49,9 +61,15 @@ def test_ingests_own_token_is_fine_and_nothing_is_written(prepared: Prepared) ->
         "version": Level.FINE,
         "token": Level.FINE,
     }
-    for name in Buckets(prepared.settings.bucket).all():
-        body = {"query": f'import "influxdata/influxdb/schema" schema.measurements(bucket: "{name}")'}
-        assert prepared.server.call("POST", f"/api/v2/query?org={prepared.server.org}", body) is None
+    connection = Connection(prepared.settings)
+
+    def held(bucket: str) -> list[list[str]]:
+        return connection.flux(f'from(bucket: "{bucket}") |> range(start: 0) |> limit(n: 1)')
+
+    assert [held(name) for name in Buckets(prepared.settings.bucket).all()] == [[]] * 5
+    connection.write(prepared.settings.bucket, b"m,device=d value=1")
+    assert held(prepared.settings.bucket), "what is written shows"
+    connection.close()
 
 
 def test_a_token_that_may_less_or_more_than_ingest_needs_is_named(prepared: Prepared) -> None:
@@ -61,6 +79,8 @@ def test_a_token_that_may_less_or_more_than_ingest_needs_is_named(prepared: Prep
     assert "may read and not write" in web["token"].says
     assert operator["token_rights"].level is Level.WARNING
     assert "make tokens" in operator["token_rights"].says
+    person = judge(inspect(prepared.server.settings(prepared.settings.bucket)), STORE, is_person=True)
+    assert {finding.level for finding in person} == {Level.FINE}
     assert not [f for f in operator.values() if prepared.server.token in f.says + f.fix]
 
 

@@ -97,7 +97,8 @@ class Broker:
             return window.measure(
                 mqtt,
                 names,
-                window_wanted=limits.window_wanted(context) + window.MARGIN,
+                # A queue shows behind a window that ends, so a large window is followed to its end, too.
+                window_wanted=max(limits.window_wanted(context) + window.MARGIN, context.queue_wanted),
                 queue_wanted=context.queue_wanted,
                 deadline_s=context.begun_s + context.takes_at_most_s - PACKETS_NEED_S,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from sensorline.doctor.context import in_words
 from sensorline.doctor.findings import Finding, Level
 from sensorline.doctor.mosquitto_conf import Configuration
 
@@ -83,8 +84,8 @@ def _persistence(conf: Configuration) -> Finding:
             f"it saves sessions {when}: a power cut costs what was confirmed since, and a new session itself",
             "mosquitto.conf: autosave_interval 30",
         )
-    what = "changes" if on_changes else "seconds"
-    return _finding(Level.FINE, "persistence", f"it saves sessions to disk every {every_s} {what}")
+    every = in_words(every_s, "change" if on_changes else "second")
+    return _finding(Level.FINE, "persistence", f"it saves sessions to disk after {every}")
 
 
 def _listeners(conf: Configuration) -> Iterator[Finding]:

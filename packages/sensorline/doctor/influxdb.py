@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sensorline.stores.influxdb.inspection import Bucket, Inspected
 
 DAY_S = 86_400
+PERSON = "admin"
+"""The user of mosquitto/acl that is no service; its token may make others."""
 SETUP = "INFLUXDB_V2_TOKEN_FILE=operator.token sensorline influx setup"
 
 
@@ -27,11 +29,12 @@ def look(context: Context) -> Iterator[Finding]:
             "pip install 'sensorline[influxdb]'",
         )
         return
-    yield from judge(inspect(context.influx), context.store)
+    is_person = context.mqtt.username == PERSON
+    yield from judge(inspect(context.influx), context.store, is_person=is_person)
 
 
-def judge(found: "Inspected", store: StoreSettings) -> Iterator[Finding]:
-    """Yield what it means."""
+def judge(found: "Inspected", store: StoreSettings, *, is_person: bool = False) -> Iterator[Finding]:
+    """Yield what it means; `is_person`: who asks is the operator, whose token may do more than a service's."""
     if found.version:
         yield _finding(Level.FINE, "version", f"InfluxDB {found.version.removeprefix('v')} at {found.url}")
     if found.ahead_s is not None and abs(found.ahead_s) > clock.APART_S:
@@ -44,11 +47,11 @@ def judge(found: "Inspected", store: StoreSettings) -> Iterator[Finding]:
             "INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN; is influxd running?",
         )
         return
-    yield from _rights(found)
+    yield from _rights(found, is_person)
     yield from _retention(found.buckets, store)
 
 
-def _rights(found: "Inspected") -> Iterator[Finding]:
+def _rights(found: "Inspected", is_person: bool) -> Iterator[Finding]:
     # Without the right to read, a bucket cannot be told from one that is not there.
     missing = [b.name for b in found.buckets if b.write_refused.startswith("404")]
     if missing:
@@ -79,10 +82,10 @@ def _rights(found: "Inspected") -> Iterator[Finding]:
     )
     if more:
         yield _finding(
-            Level.WARNING,
+            Level.FINE if is_person else Level.WARNING,
             "token_rights",
             f"this token may {' and '.join(more)}, which no service needs; for a person that is right",
-            f"{SETUP}   (prints a token that may do less for ingest)",
+            "" if is_person else f"{SETUP}   (prints a token that may do less for ingest)",
         )
     elif not (missing or unread or unwritten):
         yield _finding(
