@@ -1,12 +1,14 @@
 """`sensorline doctor`: whose session it is, who may come in and write, certificates and clocks."""
 
+import re
+import signal
 from pathlib import Path
 
 import pytest
 from tests.support import stored
 from tests.support.doctor import Doctor, plain_mosquitto
 from tests.support.ports import free_port
-from tests.support.processes import Process, Processes
+from tests.support.processes import SENSORLINE, Process, Processes
 from tests.support.production import ProductionMosquitto, User, make_certificates
 from tests.support.services import Ingest
 from tests.support.waiting import wait_until
@@ -135,3 +137,20 @@ def test_devices_whose_clock_is_wrong_are_named(processes: Processes, tmp_path: 
     found = ask(broker.environment, "--queue", "100").of("devices", "clock")
     assert found["level"] == "problem"
     assert "sensors/fast/m" in found["says"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_doctor_that_is_ended_in_the_middle_leaves_no_session(
+    processes: Processes, tmp_path: Path, number: signal.Signals
+) -> None:
+    broker = plain_mosquitto(processes, tmp_path, "", without="nothing")
+    doctor = Process("doctor", [*SENSORLINE, "doctor", "--queue", "1000000"], tmp_path, broker.environment)
+    processes.add(doctor)
+    doctor.start()
+    # c0: it asks the broker to keep the session: at first to see whose it is, then to measure.
+    kept = re.compile(r"as (sensorline-doctor-\w+) \(p2, c0")
+    wait_until(lambda: len(kept.findall(broker.output())) >= 2, 20, "the session that measures")
+    doctor.send(number)
+    assert doctor.wait(15) != 0
+    broker.stop()
+    assert b"sensorline-doctor" not in (broker.folder / "mosquitto.db").read_bytes()
