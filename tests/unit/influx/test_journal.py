@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.fake_influx import OK, FakeInflux, Reply
+from tests.support.waiting import wait_until
 from tests.unit.influx.conftest import MakeWriter
 from tests.unit.influx.test_delivery import DEADLINE_S, DESK, T0_NS, batch, line
 
@@ -160,6 +161,23 @@ def test_a_full_journal_takes_no_more_and_says_so_and_goes_on_when_it_was_delive
     assert fake.raw() == {line(i): 1 for i in range(held + 50)}
     assert "journal_has_room_again" in capsys.readouterr().out
     writer.close()
+
+
+def test_the_age_of_what_waits_is_known_also_when_influxdb_was_never_there(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    away(fake)
+    writer = make_writer()
+    assert writer.backlog().oldest_s == 0
+    writer.commit(batch(3))
+    wait_until(lambda: writer.backlog().oldest_s > 0.01, 5, "an age")
+    writer.commit(batch(3, first=3))
+    before_s = writer.backlog().oldest_s
+    writer = make_writer()
+    assert writer.backlog().oldest_s > before_s
+    back(fake)
+    writer.drain(DEADLINE_S)
+    assert writer.backlog().oldest_s == 0
 
 
 def test_the_journal_does_not_grow_while_influxdb_is_there(fake: FakeInflux, make_writer: MakeWriter) -> None:

@@ -126,9 +126,7 @@ def test_what_could_not_be_told_is_told_later_and_delays_nothing(
     assert len(fake.raw()) == BATCHES * SIZE + 2
 
 
-def test_what_is_newest_in_the_next_bucket_is_not_told_in_the_one_before(
-    fake: FakeInflux, tmp_path: Path
-) -> None:
+def test_what_is_newest_in_one_bucket_is_not_told_in_another(fake: FakeInflux, tmp_path: Path) -> None:
     store = StoreSettings(path=tmp_path / "store.db")
     writer = InfluxWriter(fake.settings(), store)
     away(fake)
@@ -143,5 +141,6 @@ def test_what_is_newest_in_the_next_bucket_is_not_told_in_the_one_before(
     writer.close()
     newest = {write.bucket for write in fake.writes if any(map(LATEST.match, write.lines))}
     assert newest <= {"c_state"}
+    assert all(time_ns > T0_NS + BATCHES * SIZE for _, _, time_ns, _ in told(fake.writes))
     assert len(fake.raw()) == BATCHES * SIZE + 1
     assert sum(bucket == "c" for bucket, _ in fake.stored) == 4 * SIZE

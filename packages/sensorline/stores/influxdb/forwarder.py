@@ -117,12 +117,6 @@ class Forwarder:
         is_there = self._outbox.delivered >= self._outbox.newest and not self._succession.is_pending
         return is_empty and is_there
 
-    @property
-    def oldest_ms(self) -> int | None:
-        """When the oldest reading that is on its way was committed, in epoch milliseconds; None for none."""
-        placed = self._placed
-        return None if placed is None else placed.items[0].committed_ms
-
     def deliver(self) -> bool:
         """Deliver what is next, or turn to the next bucket; False when there is nothing to do. Raises StoreUnavailable."""
         if self._shipment is None:
@@ -169,6 +163,8 @@ class Forwarder:
         self._save(None)
         with self._file.lock:
             self._succession.turn(self._registry)
+            # What was noted may be of readings that this bucket will never have.
+            self._outbox.newest_waiting.forget()
             self._begin()
         return True
 

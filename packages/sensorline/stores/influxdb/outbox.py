@@ -69,6 +69,8 @@ class Outbox:
         """Notified when something was appended."""
         self.readings = self.bytes = 0
         """What waits."""
+        self.oldest_ms: int | None = None
+        """When the oldest of it was committed, or the entry before, in epoch milliseconds; None when nothing waits."""
         self.delivered = delivered
         """The newest entry that InfluxDB has."""
         self._fresh: deque[Item] = deque()
@@ -98,6 +100,7 @@ class Outbox:
                 self._note_notes(item)
                 if number > self.delivered:
                     self._note_newest(item)
+                    self.oldest_ms = item.committed_ms if self.oldest_ms is None else self.oldest_ms
                     self.readings += len(item.entry.values)
                     self.bytes += item.size
                     yield item
@@ -185,6 +188,7 @@ class Outbox:
         self._note_notes(item)
         with self.condition:
             self.newest = number
+            self.oldest_ms = item.committed_ms if self.oldest_ms is None else self.oldest_ms
             self.readings += len(entry.values)
             self.bytes += item.size
             self._fresh.append(item)
@@ -228,6 +232,7 @@ class Outbox:
             log.error("journal_entries_damaged", entries=[(after + 1, self.newest)])
             with self.condition:
                 self.delivered = max(self.delivered, self.newest)
+                self._forget_what_waited()
 
     def _fill(self) -> None:
         for entry in self._cursor.read():
@@ -249,8 +254,13 @@ class Outbox:
             self.delivered = max(self.delivered, items[-1].number)
             self.readings -= sum(len(item.entry.values) for item in items)
             self.bytes -= sum(item.size for item in items)
+            self.oldest_ms = items[-1].committed_ms
             if self.delivered >= self.newest:
-                self.readings = self.bytes = 0
+                self._forget_what_waited()
+
+    def _forget_what_waited(self) -> None:
+        self.readings = self.bytes = 0
+        self.oldest_ms = None
 
     def trim(self, delivered: int) -> None:
         """Let the ring turn over entries up to `delivered`, as it is noted in the file; inside a transaction."""

@@ -203,7 +203,7 @@ class InfluxWriter:
 
     def backlog(self) -> Backlog:
         """Return what waits for InfluxDB, and why."""
-        oldest_ms = self._forwarder.oldest_ms
+        oldest_ms = self._outbox.oldest_ms
         age_s = 0.0 if oldest_ms is None else max(time.time() - oldest_ms / 1000, 0.0)
         outbox, forwarding = self._outbox, self._forwarding
         return Backlog(
