@@ -22,6 +22,13 @@ from sensorline.stores.influxdb.settings import InfluxSettings
 
 STATEMENTS_PER_REQUEST = 200
 
+HINTS = {
+    401: "check INFLUXDB_V2_TOKEN",
+    403: "the token may not do that there: `sensorline influx setup` makes one that may",
+    404: "check INFLUXDB_V2_ORG and INFLUXDB_V2_BUCKET; `sensorline influx setup` makes the buckets",
+}
+"""What a person can do, by the status code. The token may be the wrong one, or one that was revoked."""
+
 
 class Table(msgspec.Struct, gc=False):
     """One series of an InfluxQL answer: measurement, tags that were grouped by, and rows of (time, …)."""
@@ -127,9 +134,8 @@ class Connection:
         except (HTTPError, OSError) as exc:
             raise StoreUnavailable(f"InfluxDB at {self.url} does not answer: {exc}") from exc
         if reply.status != 200:
-            raise StoreUnavailable(
-                f"InfluxDB at {self.url} answered a query with {reply.status}: {_message(reply.data)}"
-            )
+            said = f"InfluxDB at {self.url} answered a query with {reply.status}: {_message(reply.data)}"
+            raise StoreUnavailable(f"{said}; {HINTS[reply.status]}" if reply.status in HINTS else said)
         return bytes(reply.data)
 
     def get(self, path: str) -> tuple[int, bytes, Mapping[str, str]]:

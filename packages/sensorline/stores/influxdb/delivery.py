@@ -23,7 +23,7 @@ from typing import NamedTuple
 import structlog
 
 from sensorline.errors import StoreUnavailable
-from sensorline.stores.influxdb.connection import Connection, WriteAnswer
+from sensorline.stores.influxdb.connection import HINTS, Connection, WriteAnswer
 
 log = structlog.get_logger()
 
@@ -34,12 +34,6 @@ BROKEN_S = 60.0
 """So long is the same body sent again after a 500, before we look for a line of it that breaks the server."""
 BROKEN_TRIES = 3
 """So many times in a row a line by itself must be answered with 500, and another one accepted, before it is given up."""
-
-_HINTS = {
-    401: "check INFLUXDB_V2_TOKEN",
-    403: "the token may not write there: `sensorline influx setup` makes one that may",
-    404: "check INFLUXDB_V2_ORG and INFLUXDB_V2_BUCKET; `sensorline influx setup` makes the buckets",
-}
 
 
 class Refused(NamedTuple):
@@ -168,6 +162,6 @@ class Delivery:
         if not answer.status:
             return StoreUnavailable(f"InfluxDB at {self._connection.url} does not answer: {answer.message}")
         said = f"InfluxDB at {self._connection.url} answered a write to {bucket} with {answer.status}: {answer.message}"
-        if answer.status in _HINTS:
-            return Misconfigured(f"{said}; {_HINTS[answer.status]}")
+        if answer.status in HINTS:
+            return Misconfigured(f"{said}; {HINTS[answer.status]}")
         return StoreUnavailable(said)
