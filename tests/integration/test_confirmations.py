@@ -47,7 +47,7 @@ def test_a_device_hears_the_ranges_that_are_stored_and_only_its_own(
 def test_what_is_sent_twice_is_confirmed_twice_and_stored_once(
     broker: Broker, make_ingest: MakeIngest
 ) -> None:
-    """A device whose confirmation got lost sends again, and must be told again."""
+    """F3: a device that did not hear of it sends again. A device whose confirmation got lost sends again, and must be told again."""
     device = unique("again")
     ingest = make_ingest(broker).start_ready()
     body = json.dumps({"value": 1.5, "ts": 1_790_000_000_000, "seq": 3})

@@ -31,6 +31,7 @@ DEVICES = 4
 def test_kills_of_influxd_and_of_ingest_lose_nothing_and_double_nothing(
     mosquitto: Broker, processes: Processes, make_ingest: MakeIngest, tmp_path: Path, with_ts: bool
 ) -> None:
+    """F8: kill -9 of influxd in the middle of writes."""
     influxd = Influxd(tmp_path / "influxd")
     processes.add(influxd)
     influxd.start()

@@ -43,7 +43,7 @@ def assert_stored_once(ingest: Ingest, device: str) -> None:
 def test_messages_committed_but_not_acknowledged_come_again_and_are_not_doubled(
     mosquitto: Broker, proxy: Proxy, make_ingest: MakeIngest, end: str
 ) -> None:
-    """The instant between commit and PUBACK, held open: the proxy swallows the PUBACKs, then the connection ends."""
+    """F2, F3: The instant between commit and PUBACK, held open: the proxy swallows the PUBACKs, then the connection ends."""
     device = unique("twice")
     ingest = make_ingest(proxy).start_ready()
     proxy.swallow_pubacks = True
@@ -75,6 +75,7 @@ def test_messages_committed_but_not_acknowledged_come_again_and_are_not_doubled(
 def test_a_kill_before_the_commit_loses_nothing(
     mosquitto: Broker, proxy: Proxy, make_ingest: MakeIngest
 ) -> None:
+    """F1: kill -9 of ingest before the commit."""
     device = unique("before")
     ingest = make_ingest(proxy).start_ready()
     other_writer = sqlite3.connect(ingest.store, isolation_level=None)
@@ -101,7 +102,7 @@ def held(ingest: Ingest) -> float:
 def test_a_broker_that_forgot_the_session_gets_no_acknowledgement_of_the_old_one(
     mosquitto: Broker, proxy: Proxy, make_ingest: MakeIngest
 ) -> None:
-    """Packet identifiers begin anew with a new session: an old PUBACK would release a message that is not stored."""
+    """F6: Packet identifiers begin anew with a new session: an old PUBACK would release a message that is not stored."""
     old, new = unique("old"), unique("new")
     ingest = make_ingest(proxy).start_ready()
     other_writer = sqlite3.connect(ingest.store, isolation_level=None)
@@ -182,6 +183,7 @@ def test_thirty_cut_connections_under_load_break_no_rule_on_the_wire_and_lose_no
 def test_a_frozen_broker_is_noticed_and_everything_is_stored_when_it_thaws(
     mosquitto: Broker, make_ingest: MakeIngest
 ) -> None:
+    """F21: SIGSTOP of the broker."""
     device = unique("frozen")
     begin_ms = int(time.time() * 1000) - 600_000
 

@@ -16,6 +16,7 @@ RETAINED = 50
 def test_a_second_ingest_ends_with_1_and_says_who_holds_the_store_or_the_session(
     any_broker: Broker, make_ingest: MakeIngest
 ) -> None:
+    """F25: the same store, the same session, and neither."""
     first = make_ingest(any_broker, "first").start_ready()
     with Client(any_broker.port, filters=["sensorline/ingest/$status"]) as client:
         wait_until(lambda: client.received, 10, "the first's retained status")

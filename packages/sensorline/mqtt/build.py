@@ -10,6 +10,8 @@ from sensorline.mqtt.bulk import BulkClient
 from sensorline.settings import MqttSettings
 
 CONNECT_TIMEOUT_S = 5.0
+MAX_QUEUED = 10_000
+"""Messages of ours that the broker has not taken: paho refuses further ones."""
 
 
 class Will(NamedTuple):
@@ -53,7 +55,7 @@ def build_client(
     # paho has no jitter: each process draws its own delays, so that a restarted broker is not met by all at once.
     client.spread_reconnects(random.uniform(1.0, 3.0), random.uniform(10.0, 20.0))  # noqa: S311 - jitter, no secret
     client.max_inflight_messages_set(500)
-    client.max_queued_messages_set(10_000)
+    client.max_queued_messages_set(MAX_QUEUED)
     if s.transport == "tcp":
         client.on_socket_open = _send_at_once
     return client

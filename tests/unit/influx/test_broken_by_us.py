@@ -43,6 +43,7 @@ def bench(fake: FakeInflux) -> Iterator[Bench]:
 def test_a_line_that_breaks_the_server_holds_the_others_for_a_minute_and_not_for_ever(
     fake: FakeInflux, bench: Bench
 ) -> None:
+    """F13: 500 to the same bytes, again and again."""
     bench.stored_before()
     fake.behaviour = lambda write: BROKEN if BAD in write.lines else OK
     bench.fails()
@@ -99,6 +100,7 @@ def test_without_a_line_that_is_known_to_be_good_nothing_is_given_up(fake: FakeI
 def test_lines_go_as_they_are_to_a_server_that_does_not_take_them_compressed(
     fake: FakeInflux, bench: Bench, status: int
 ) -> None:
+    """F13: what we compressed is answered with an error."""
     bench.connection.compresses = True
     magic = b"\x1f\x8b"
     fake.behaviour = lambda _: Reply(status, "gzip", keeps=False) if fake.bodies[-1][:2] == magic else OK

@@ -50,6 +50,7 @@ def test_a_batch_is_one_request_to_each_bucket_and_the_readings_go_last(
 def test_what_is_no_refusal_of_a_line_is_held_and_sent_again_as_it_was(
     fake: FakeInflux, make_writer: MakeWriter, status: int
 ) -> None:
+    """F13: unknown whether it was stored, or a person has to mend it."""
     writer = make_writer()
     fake.behaviour = lambda _: Reply(status, "not now", keeps=False)
     writer.commit(batch(3))
@@ -83,6 +84,7 @@ def test_what_a_person_must_mend_says_what(
 def test_refused_lines_become_dead_letters_and_the_others_are_stored(
     fake: FakeInflux, make_writer: MakeWriter, tmp_path: Path, status: int, message: str, bad: set[int]
 ) -> None:
+    """F13: 400 and 422."""
     bad_lines = {line(i) for i in bad}
 
     def refuse(write: Write) -> Reply:
@@ -154,6 +156,7 @@ def test_trouble_while_the_bad_line_is_sought_drops_nothing(
 
 
 def test_too_large_a_request_is_halved_until_it_fits(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    """F13: 413."""
     fake.behaviour = lambda write: OK if len(write.lines) <= 10 else Reply(413, "too large", keeps=False)
     deliver(make_writer(), batch(100))
     assert fake.raw() == {line(i): 1 for i in range(100)}
@@ -195,6 +198,7 @@ def test_entries_that_fit_share_a_request_and_none_is_divided(
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_waited_for(fake: FakeInflux, status: int) -> None:
+    """F13: 429 and 503."""
     now_s = 1_000.0
     connection = Connection(fake.settings())
     delivery = Delivery(connection, clock_s=lambda: now_s)
@@ -212,7 +216,7 @@ def test_retry_after_is_waited_for(fake: FakeInflux, status: int) -> None:
 
 
 def test_retry_after_may_be_a_date(fake: FakeInflux) -> None:
-    """RFC 9110, section 10.2.3: a proxy before InfluxDB may say it so."""
+    """F13: RFC 9110, section 10.2.3: a proxy before InfluxDB may say it so."""
     now_s = 1_000.0
     connection = Connection(fake.settings())
     delivery = Delivery(connection, clock_s=lambda: now_s)
@@ -233,6 +237,7 @@ def test_retry_after_may_be_a_date(fake: FakeInflux) -> None:
 def test_a_lost_reply_leads_to_the_same_bytes_again(
     fake: FakeInflux, make_writer: MakeWriter, lost: str
 ) -> None:
+    """F14: and F13, a connection that ends behind the body."""
     fake.behaviour = lambda write: LOST if write.bucket == lost else OK
     writer = make_writer()
     with pytest.raises(StoreUnavailable, match="does not answer"):
@@ -246,6 +251,7 @@ def test_a_lost_reply_leads_to_the_same_bytes_again(
 
 
 def test_a_slow_reply_is_given_up_and_sent_again(fake: FakeInflux, make_writer: MakeWriter) -> None:
+    """F13: a slow 204."""
     fake.behaviour = lambda _: Reply(delay_s=0.5)
     writer = make_writer(timeout_ms=100)
     with pytest.raises(StoreUnavailable, match="does not answer"):
