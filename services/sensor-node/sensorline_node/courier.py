@@ -21,7 +21,7 @@ from sensorline_node.suspicion import Suspicion
 from sensorline_node.window import Window
 
 CHUNK = 1_000
-"""Readings that are sent at a time: some 10 ms of work, after which sensors and confirmations have their turn."""
+"""Readings that are sent at a time: some 5 ms of work, after which sensors and confirmations have their turn."""
 
 SHOWN_METRICS, SHOWN_CHARS = 3, 30
 

@@ -53,6 +53,7 @@ def _prepare(db: sqlite3.Connection, path: Path, device: str, first_seq: int) ->
     db.execute("PRAGMA locking_mode=EXCLUSIVE")
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
+    # Half a megabyte of pages instead of two: what is written and deleted is at the ends of one table.
     db.execute("PRAGMA cache_size=-500")
     db.execute("BEGIN IMMEDIATE")
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
