@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from sensorline_node.outbox import Outbox
@@ -18,13 +19,14 @@ SEED = 20261121
 
 BUSY_NODE = """
 import sys
+import time
 from pathlib import Path
 from sensorline_node.outbox import Outbox
 from sensorline_node.sensors.base import Measurement
 
 outbox = Outbox(Path(sys.argv[1]), "desk", max_bytes=10**7)
 while True:
-    rows = outbox.put([Measurement(f"m{n}", n) for n in range(10)], 1_737_000_000_000)
+    rows = outbox.put([Measurement(f"m{n}", n) for n in range(10)], time.time_ns() // 10**6)
     print("put", rows[0].seq, rows[-1].seq, flush=True)
     if rows[0].seq % 3 == 0:
         outbox.confirm([(1, rows[-1].seq)])
@@ -66,7 +68,7 @@ def test_f15_what_was_put_is_there_and_no_number_comes_again(tmp_path: Path) -> 
         deleting = max((high for what, _, high in said if what == "put" and (high - 9) % 3 == 0), default=0)
         missing = {seq for low, high in put for seq in range(low, high + 1)} - waiting
         assert all(seq <= max(gone, deleting) for seq in missing), f"seed {SEED}, kill {n}"
-        (row,) = outbox.put([Measurement("m0", 1.0)], 1_737_000_000_000)
+        (row,) = outbox.put([Measurement("m0", 1.0)], time.time_ns() // 10**6)
         assert row.seq > put[-1][1]
         assert row.time_ms > last_ms, "times go on, too"
         highest, last_ms = row.seq, row.time_ms
