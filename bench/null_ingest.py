@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from sensorline.cli import cli
-from sensorline.events import Event
+from sensorline.events import Account, Event
 from sensorline.reading import Batch, Committed, Receipt, Series
 from sensorline.settings import StoreSettings
 from sensorline.stores import opening
@@ -35,7 +35,13 @@ class NullWriter(Immediate):
     def recall(self) -> tuple[bytes, list[bytes]]:
         return b"", []
 
+    def repeats(self) -> dict[str, int]:
+        return {}
+
     def open_events(self) -> list[Event]:
+        return []
+
+    def accounts(self) -> list[Account]:
         return []
 
     def maintain(self, now_ns: int) -> bool:

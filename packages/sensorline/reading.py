@@ -121,7 +121,8 @@ class Batch(msgspec.Struct, gc=False):
     """Everything that is committed together: it is durable as a whole or not at all. Lists are in arrival order.
 
     `packet_ids` and `digests` are the receipts, in two columns. `seqs` holds for each device its readings' own numbers,
-    as far as they have any; `seq_runs` the first and last of those that are known to ascend by one. `confirm_tokens` are of people who want to know when this is durable; neither is stored.
+    as far as they have any; `seq_runs` the first and last of those that are known to ascend by one. `confirm_tokens` are of
+    people who want to know when this is durable. None of these is stored.
     `begins_session`: the broker began a new session, so that receipts of earlier batches mean nothing any more. `events`
     and `accounts` replace what was stored of the same event or device. `notes` are what ingest's tracking wants to find
     again at its next start; the store does not look into them: see StoreWriter.keep.

@@ -3,7 +3,7 @@
 A writer belongs to one ingest process, a reader to any number of others; they meet only in the database.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -95,6 +95,10 @@ class StoreWriter(Protocol):
         different value is kept one or more nanoseconds later. Raises StoreUnavailable when nothing of it was stored;
         the same batch may be given again at any time.
         """
+        ...
+
+    def repeats(self) -> Mapping[str, int]:
+        """Return device → how many of the last commit's readings were repeated; empty where the store cannot tell."""
         ...
 
     def settled(self) -> Settled:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.bad_input import CASES
 
 from sensorline.decoders import TimeLimits, build_decoders
-from sensorline.events import Event
+from sensorline.events import Account, Event
 from sensorline.mqtt import RawMessage
 from sensorline.reading import Batch, Committed, Receipt, Series
 from sensorline.stores.base import WriterState
@@ -53,7 +53,13 @@ class Nothing:
     def recall(self) -> tuple[bytes, list[bytes]]:
         return b"", []
 
+    def repeats(self) -> dict[str, int]:
+        return {}
+
     def open_events(self) -> list[Event]:
+        return []
+
+    def accounts(self) -> list[Account]:
         return []
 
     def maintain(self, now_ns: int) -> bool:

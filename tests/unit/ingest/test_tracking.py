@@ -204,6 +204,46 @@ def test_the_books_balance(ingest: Ingest) -> None:
     assert account.stored == 2
 
 
+def test_repetitions_of_a_commit_that_was_the_last_before_a_kill_are_known(ingest: Ingest) -> None:
+    body = f'[{{"value":1,"ts":{NOW_MS}}},{{"value":2,"ts":{NOW_MS + 1}}}]'
+    ingest.send("1", "sensors/other/t")
+    ingest.send(body)
+    ingest.send(body)
+    # Nothing of what the store said of the last one is durable yet.
+    ingest.kill()
+    totals = ingest.pipeline.totals
+    assert (totals.accepted, totals.stored, totals.duplicates) == (5, 3, 2)
+    ingest.now_ms += 20_000
+    ingest.tick()
+    account = ingest.account()
+    assert (account.received, account.stored, account.duplicates) == (4, 2, 2)
+    # Once is enough.
+    ingest.kill()
+    assert ingest.pipeline.totals.duplicates == 2
+
+
+def test_repetitions_are_counted_for_the_device_that_sent_them(ingest: Ingest) -> None:
+    ingest.send(f'{{"value":1,"ts":{NOW_MS}}}')
+    ingest.kill()
+    ingest.take(
+        (b"sensors/desk/t", f'{{"value":1,"ts":{NOW_MS}}}'.encode(), 0, 0, NOW_MS * MS),
+        (b"sensors/other/t", b"1", 0, 0, NOW_MS * MS),
+        (b"sensors/other/u", b"1", 0, 0, NOW_MS * MS),
+    )
+    ingest.now_ms += 20_000
+    ingest.tick()
+    assert (ingest.account().duplicates, ingest.account("other").duplicates) == (1, 0)
+
+
+def test_accounts_that_the_process_before_did_not_write_are_written_after_a_kill(ingest: Ingest) -> None:
+    numbered(ingest, 1)
+    numbered(ingest, 2)
+    ingest.kill()
+    batch = ingest.tick()
+    assert batch is not None
+    assert [account.received for account in batch.accounts] == [2]
+
+
 def test_a_silent_device_is_told_of_and_its_return(ingest: Ingest) -> None:
     for _ in range(20):
         ingest.send("1")
@@ -286,7 +326,7 @@ def test_a_clock_that_is_ahead_or_behind_is_told_of_in_a_sentence(ingest: Ingest
     ingest.send(f'{{"value":1,"ts":{ingest.now_ms + 1}}}')
     (ended,) = ingest.told()
     assert ended.end_ns is not None
-    for _ in range(20):
+    for _ in range(40):
         ingest.send(f'{{"value":1,"ts":{ingest.now_ms - 3_600_000}}}', "sensors/attic/t")
         ingest.now_ms += 10_000
     behind = [event for event in ingest.events if event.device == "attic"]

@@ -195,6 +195,10 @@ class InfluxWriter:
             added.extend(self._registry.add(series) for series in new)
             return [known[series] for series in all_series]
 
+    def repeats(self) -> dict[str, int]:
+        """Return nothing: what is repeated is found at the delivery, with that of other commits."""
+        return {}
+
     def settled(self) -> Settled:
         """Return what has been decided since the last call."""
         now = self._forwarder.settled

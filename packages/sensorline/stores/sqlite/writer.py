@@ -3,6 +3,7 @@
 import math
 import sqlite3
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from operator import attrgetter
@@ -45,6 +46,7 @@ class SqliteWriter(Immediate):
         self._upkeep = Upkeep(self._state, settings)
         self._ledger = Ledger(self._db)
         self._is_stale = False
+        self._repeats: Counter[str] = Counter()
 
     def _load(self) -> None:
         """Read everything anew after something failed, which has left memory ahead of the database."""
@@ -59,6 +61,7 @@ class SqliteWriter(Immediate):
         new: list[Buffer] = []
         notes = self._state.notes
         notes.is_current = False
+        self._repeats = Counter()
         try:
             if self._is_stale:
                 self._load()
@@ -109,28 +112,37 @@ class SqliteWriter(Immediate):
                 buffer.new_values.append(value)
             else:
                 late.append((buffer.id, len(late), time_ns, value))
-        repeated, shifted = self._place_late(late, touched) if late else (0, 0)
+        if not late:
+            return Committed(len(readings), 0, 0)
+        self._repeats, shifted = self._place_late(late, touched)
+        repeated = self._repeats.total()
         return Committed(len(readings) - repeated, repeated, shifted)
 
-    def _place_late(self, late: list[tuple[int, int, int, float]], touched: list[Buffer]) -> tuple[int, int]:
-        """Place the others, series by series, so that each block is unpacked once; return repeated and shifted ones."""
+    def _place_late(
+        self, late: list[tuple[int, int, int, float]], touched: list[Buffer]
+    ) -> tuple[Counter[str], int]:
+        """Place the others, series by series, so that each block is unpacked once.
+
+        Returns each device's number of repeated ones, and how many were shifted.
+        """
         state = self._state
         collisions = Collisions(
             lambda series_id, time_ns: state.lookup.value_at(state.marks, series_id, time_ns)
         )
-        repeated = shifted = 0
+        repeats: Counter[str] = Counter()
+        shifted = 0
         seen = {buffer.id for buffer in touched}
         for series_id, _, time_ns, value in sorted(late):
             buffer = state.buffers.by_id[series_id]
             kept_ns = collisions.place(buffer, time_ns, value)
             if kept_ns is None:
-                repeated += 1
+                repeats[buffer.series.device] += 1
                 continue
             shifted += kept_ns != time_ns
             if series_id not in seen:
                 seen.add(series_id)
                 touched.append(buffer)
-        return repeated, shifted
+        return repeats, shifted
 
     def _add_series(self, series: Series, new: list[Buffer]) -> Buffer:
         series_id = max(self._state.buffers.by_id, default=0) + 1 if not new else new[-1].id + 1
@@ -186,6 +198,10 @@ class SqliteWriter(Immediate):
             batch.begins_session,
             batch.notes,
         )
+
+    def repeats(self) -> dict[str, int]:
+        """Return of which devices the last commit's repeated readings were."""
+        return self._repeats
 
     def receipts(self) -> list[Receipt]:
         """Return the newest receipts, oldest first."""

@@ -65,12 +65,18 @@ class Device(msgspec.Struct, array_like=True, gc=False):
 
 
 class Totals(msgspec.Struct, array_like=True, gc=False):
-    """Sums over all devices, also of messages that belong to none."""
+    """Sums over all devices. `readings` were in batches, `repeated` of them the store had already.
+
+    `begins_at` is how many readings the store had when tracking began, -1 while nobody has said.
+    """
 
     missing: int = 0
     late: int = 0
     out_of_order: int = 0
     duplicates: int = 0
+    readings: int = 0
+    repeated: int = 0
+    begins_at: int = -1
 
 
 class _Snapshot(msgspec.Struct, array_like=True, gc=False):
@@ -114,6 +120,8 @@ class Books:
         self.now_ns = now_ns
         totals = self.totals
         for found in observed:
+            totals.readings += found.readings
+            totals.repeated += found.repeated
             device = self.device(found.device)
             if device is None:
                 continue

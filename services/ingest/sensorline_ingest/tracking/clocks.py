@@ -6,7 +6,8 @@ import msgspec
 
 from sensorline.events import Event, EventKind
 
-WINDOW_NS: Final = 60 * 10**9
+WINDOW_NS: Final = 150 * 10**9
+"""A clock is behind when nothing came sooner for so long: it is longer than most backlogs take."""
 WRONG_MS: Final = 5_000
 MIN_NS: Final = 10**6
 
@@ -35,6 +36,10 @@ class Clocks:
         """Return a device's skew in ms; None while nothing is known. Below 0 its clock is ahead."""
         clock = self._clocks.get(device)
         return None if clock is None else clock.skew_ms
+
+    def begin(self) -> None:
+        """A connection began: what comes first may have waited."""
+        self._clocks.clear()
 
     def note(self, device: str, newest_ns: int, first_ns: int, last_ns: int) -> None:
         """A device's newest reading has this time, and was received between the other two."""

@@ -14,7 +14,7 @@ from sensorline_ingest.tracking.numbers import Range
 from sensorline_ingest.tracking.observing import Observed
 
 _VERSION: Final = 1
-_RESUMES, _WORDS = 1, 2
+_RESUMES, _WORDS, _BEGINS = 1, 2, 4
 _LIVE, _EXPECTED, _RANGES, _MORE, _NEW = 1, 2, 4, 8, 16
 _MS = 10**6
 
@@ -23,16 +23,22 @@ _decode_words = msgspec.msgpack.Decoder(list[Word]).decode
 
 
 class Notes(msgspec.Struct, gc=False):
-    """`now_ns` is whole milliseconds. `resumes`: ingest or its connection was away before."""
+    """`now_ns` is whole milliseconds. `resumes`: ingest or its connection was away before.
+
+    `begins_at` is said once: how many readings the store had when tracking began.
+    """
 
     now_ns: int
     observed: list[Observed] = []
     words: list[Word] = []
     resumes: bool = False
+    begins_at: int | None = None
 
 
 def say(books: Books, notes: Notes) -> None:
     """Change the books by what notes say, but for the events that become due."""
+    if notes.begins_at is not None:
+        books.totals.begins_at = notes.begins_at
     if notes.resumes:
         books.resume()
     if notes.words:
@@ -42,8 +48,11 @@ def say(books: Books, notes: Notes) -> None:
 
 def encode(books: Books, notes: Notes) -> bytes:
     """Return notes as bytes; `books` are those before they are said."""
-    out = bytearray((_VERSION, (_RESUMES if notes.resumes else 0) | (_WORDS if notes.words else 0)))
+    head = (_RESUMES if notes.resumes else 0) | (_WORDS if notes.words else 0)
+    out = bytearray((_VERSION, head | (_BEGINS if notes.begins_at is not None else 0)))
     _put(out, _zigzag((notes.now_ns - books.now_ns) // _MS))
+    if notes.begins_at is not None:
+        _put(out, notes.begins_at)
     _put(out, len(notes.observed))
     known = books.by_name
     for found in notes.observed:
@@ -112,9 +121,10 @@ class _Reader:
         if version != _VERSION:
             raise ValueError(f"notes of version {version}, this Sensorline knows {_VERSION}")
         now_ns = books.now_ns // _MS * _MS + self._signed() * _MS
+        begins_at = self._number() if flags & _BEGINS else None
         observed = [self._observed(books) for _ in range(self._number())]
         words = _decode_words(self._data[self._at :]) if flags & _WORDS else []
-        return Notes(now_ns, observed, words, bool(flags & _RESUMES))
+        return Notes(now_ns, observed, words, bool(flags & _RESUMES), begins_at)
 
     def _observed(self, books: Books) -> Observed:
         flags = self._data[self._at]

@@ -4,25 +4,21 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-import structlog
-
 from sensorline import topics
 from sensorline.events import Account, Event
 from sensorline.mqtt import RawMessage
 from sensorline.reading import Batch, Committed, DeviceFacts, Settled
-from sensorline.stores.base import StoreWriter
+from sensorline.stores.base import Immediate, StoreWriter
 from sensorline_ingest.tracking import notes as notes_
-from sensorline_ingest.tracking.books import Books, Word
+from sensorline_ingest.tracking.books import Word
 from sensorline_ingest.tracking.clocks import Clocks
 from sensorline_ingest.tracking.notes import Notes
 from sensorline_ingest.tracking.observing import Observed, Observer
+from sensorline_ingest.tracking.recalling import recalled
 from sensorline_ingest.tracking.refusals import Refusals
 from sensorline_ingest.tracking.sharing import share
 from sensorline_ingest.tracking.silences import Silences
 from sensorline_ingest.tracking.troubles import Troubles
-
-log = structlog.get_logger()
 
 ACCOUNTS_EVERY_NS: Final = 10 * 10**9
 ACCOUNT_COSTS_NS: Final = 20 * 10**6
@@ -35,7 +31,8 @@ class Tracker:
     """Used by the thread that commits. After `observe`, the batch is committed or the process ends."""
 
     def __init__(self, writer: StoreWriter) -> None:
-        self.books = _recalled(writer)
+        self._writer = writer
+        self.books, last = recalled(writer)
         open_events = writer.open_events()
         self._clocks = Clocks(open_events)
         self._silences = Silences(open_events)
@@ -52,7 +49,40 @@ class Tracker:
         self._behind: Counter[str] = Counter()
         self._undecided: Counter[str] = Counter()
         self._last: dict[str, int] = {}
-        writer.keep(self.books.snapshot)
+        self._begins_at: int | None = None
+        if isinstance(writer, Immediate):
+            self._reconcile(writer.state().readings, last)
+        self._changed.update(self._outdated(writer.accounts()))
+        writer.keep(self._snapshot)
+
+    def _reconcile(self, stored: int, last: dict[str, int]) -> None:
+        """Find what the process before had no time to note: how many readings of its last commit were repetitions.
+
+        The store knows how many it has; `last` says how many readings of each device were in that commit.
+        """
+        totals = self.books.totals
+        if totals.begins_at < 0:
+            self._begins_at = stored
+            return
+        unsaid = totals.readings - totals.repeated - (stored - totals.begins_at)
+        if 0 < unsaid <= sum(last.values()):
+            self._repeated.update(share(unsaid, {}, last))
+
+    def _outdated(self, accounts: list[Account]) -> list[str]:
+        """Return the devices whose stored account is older than their book: the process before had no time for it."""
+        stored = {a.device: (a.received, a.duplicates, a.rejected, a.missing) for a in accounts}
+        return [
+            d.name
+            for d in self.books.devices
+            if stored.get(d.name) != (d.received, d.duplicates, d.rejected, d.numbers.missing)
+        ]
+
+    def _snapshot(self) -> bytes:
+        """Return the books as of the last commit, with what has become known of it since."""
+        found: dict[str, Observed] = {}
+        self._add_unsaid(found)
+        self.books.take(found.values(), self.books.now_ns)
+        return self.books.snapshot()
 
     @property
     def discarded(self) -> int:
@@ -70,6 +100,7 @@ class Tracker:
     def listen(self, now_ns: int, *, session_lost: bool = False) -> None:
         """A connection to the broker began; before it nobody listened."""
         self._listening_ns = now_ns
+        self._clocks.begin()
         self._resumes = True
         if session_lost and self.books.now_ns:
             self.troubles.session_lost(self.books.now_ns, now_ns)
@@ -103,15 +134,21 @@ class Tracker:
 
     def _say(self, batch: Batch, found: dict[str, Observed], words: list[Word], now_ns: int) -> None:
         """Say to the books, and in the notes, what was found, and what has waited for a batch to go with."""
-        for counts, field in ((self._redelivered, "redelivered"), (self._repeated, "repeated")):
-            for device, count in counts.items():
-                setattr(found.setdefault(device, Observed(device)), field, count)
-            counts.clear()
-        notes = Notes(now_ns // _MS * _MS, list(found.values()), words, self._resumes)
-        self._resumes = False
+        self._add_unsaid(found)
+        notes = Notes(now_ns // _MS * _MS, list(found.values()), words, self._resumes, self._begins_at)
+        self._resumes, self._begins_at = False, None
         batch.notes = notes_.encode(self.books, notes)
         notes_.say(self.books, notes)
         self._changed.update(found)
+
+    def _add_unsaid(self, found: dict[str, Observed]) -> None:
+        for device, count in self._redelivered.items():
+            found.setdefault(device, Observed(device)).redelivered += count
+        for device, count in self._repeated.items():
+            found.setdefault(device, Observed(device)).repeated += count
+        self._changed.update(self._redelivered, self._repeated)
+        self._redelivered.clear()
+        self._repeated.clear()
 
     def overdue(self, now_ns: int, *, is_listening: bool) -> Batch | None:
         """Return a batch without readings if there is something to tell that cannot wait for one, else None.
@@ -196,7 +233,9 @@ class Tracker:
     def committed(self, committed: Committed) -> None:
         """The batch of the last `observe` is durable."""
         if committed.repeated:
-            self._repeated.update(share(committed.repeated, self._behind, self._last))
+            self._repeated.update(
+                self._writer.repeats() or share(committed.repeated, self._behind, self._last)
+            )
         if committed.undecided:
             self._undecided.update(share(committed.undecided, self._behind, self._last))
 
@@ -208,25 +247,6 @@ class Tracker:
         if decided:
             self._undecided.subtract(share(decided, self._undecided, {}))
             self._undecided = +self._undecided
-
-
-def _recalled(writer: StoreWriter) -> Books:
-    """Return the books as they were with the last commit."""
-    books = Books()
-    snapshot, notes = writer.recall()
-    try:
-        if snapshot:
-            books.restore(snapshot)
-        for data in notes:
-            said = notes_.decode(books, data)
-            notes_.say(books, said)
-            books.due(said.now_ns)
-    except (ValueError, msgspec.MsgspecError) as exc:
-        log.error(
-            "tracking_not_recalled",
-            detail=f"{exc}; what is missing is known up to where they could be read",
-        )
-    return books
 
 
 def _word(facts: DeviceFacts) -> Word | None:
