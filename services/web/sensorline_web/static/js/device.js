@@ -12,6 +12,7 @@ const EVENTS = 100;
 /** One connection may name so many series. */
 const WATCH_MOST = 500;
 const RENDER_MS = 250;
+const UNWATCH_AFTER_MS = 10_000;
 
 export class DevicePage {
   store = new DeviceStore();
@@ -20,6 +21,7 @@ export class DevicePage {
   #hidden = document.hidden;
   #timer = 0;
   #renderTimer = 0;
+  #hideTimer = 0;
   #kind = null;
   #watched = "";
   #loaded = false;
@@ -35,7 +37,6 @@ export class DevicePage {
   start(live) {
     this.live = live;
     setInterval(() => this.#render(), 1_000);
-    this.loadEvents();
     return this.load();
   }
 
@@ -55,6 +56,7 @@ export class DevicePage {
       this.#loaded = true;
       this.#problem = null;
       this.#watch();
+      if (!this.#eventsLoaded) this.loadEvents();
     } catch (error) {
       this.#problem = error.message;
       wait = RETRY_MS;
@@ -167,10 +169,18 @@ export class DevicePage {
     if (!(await this.live.watch({ series: metrics.map((metric) => [this.id, metric]) }))) this.#watched = "";
   }
 
+  /** A hidden tab asks for nothing, and soon nothing is sent to it. */
   setHidden(hidden) {
     this.#hidden = hidden;
-    if (hidden) clearTimeout(this.#timer);
-    else this.#catchUp();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#hideTimer);
+    if (!hidden) this.#catchUp();
+    else {
+      this.#hideTimer = setTimeout(() => {
+        this.#watched = "";
+        this.live.unwatch();
+      }, UNWATCH_AFTER_MS);
+    }
   }
 
   // --- drawing -------------------------------------------------------------------------------------------------
