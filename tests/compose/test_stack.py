@@ -1,5 +1,6 @@
 """From `docker compose up` to a reading in the browser, and that nothing is lost: on one stack, with its real images."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -191,6 +192,15 @@ def test_every_service_is_healthy_and_the_check_changes_nothing(stack: Stack) ->
     assert "eclipse-mosquitto:2.0.22, as it runs" in said
     assert re.search(r"ingest's file +schema \d+, as it is", said), said
     assert {s: stack.inspect(s)["Id"] for s in SERVICES} == before
+
+
+def test_the_doctor_finds_no_problem_and_sees_everything(stack: Stack) -> None:
+    out = stack.compose("run", "--rm", "-T", "admin", "doctor", "--json", checks=False)
+    found = json.loads(out)["findings"]
+    assert [f for f in found if f["level"] in ("problem", "unseen")] == []
+    # What does not show from outside was read in the broker's own file.
+    fine = {f["check"] for f in found if f["level"] == "fine"}
+    assert fine >= {"in_flight_window", "queue", "session", "persistence", "client_id_theft", "packet_size"}
 
 
 def test_a_removed_device_is_put_out_at_once(stack: Stack, cafile: Path) -> None:

@@ -2,9 +2,9 @@
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from sensorline.cli.options import flags, log_options, mqtt_options
 from sensorline.doctor.context import QUEUE_WANTED, Context
 from sensorline.doctor.examination import examine
 from sensorline.doctor.findings import Level, as_json, as_text, in_order
+from sensorline.doctor.session import end
 from sensorline.fields import Settings
 from sensorline.settings import DecodingSettings, LogSettings, MqttSettings, StoreSettings, load
 from sensorline.stores.influxdb.settings import InfluxSettings
@@ -75,8 +76,9 @@ def doctor(
     begun_s = time.monotonic()
     loaded = load(*_GROUPS, flags={"LOG_LEVEL": "error"} | flags(arguments))
     logging.configure(loaded[LogSettings], "doctor")
-    # Ended in order, so that no session stays behind at the broker.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Ended in order, so that no session stays behind at the broker; told a second time, at once.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     # What is written now by SQLite beside the store is for nobody else to read.
     os.umask(0o077)
     own, page = loaded[IngestSettings], loaded[WebSettings]
@@ -102,6 +104,11 @@ def doctor(
     bad = {Level.PROBLEM, Level.WARNING} if strict else {Level.PROBLEM}
     if any(finding.level in bad for finding in found):
         raise SystemExit(1)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    end(128 + number)
 
 
 def _in_url(host: str) -> str:

@@ -8,6 +8,7 @@ from sensorline.doctor import clock, disk, influxdb, ingest, permissions, web
 from sensorline.doctor.broker import Broker
 from sensorline.doctor.context import Context
 from sensorline.doctor.findings import Finding, Level
+from sensorline.doctor.session import go_on
 from sensorline.doctor.sqlite_file import SqliteFile
 from sensorline.errors import SensorlineError
 
@@ -37,7 +38,9 @@ def examine(context: Context) -> Iterator[Finding]:
 def _as_far_as_it_goes(part: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     """Yield them; what cannot be looked at further, a folder that is closed to us for example, ends this part only."""
     try:
-        yield from findings
+        for finding in findings:
+            yield finding
+            go_on()
     except (SensorlineError, OSError) as exc:
         yield Finding(
             level=Level.UNSEEN, part=part, check="access", says=f"it was looked at no further: {exc}"

@@ -21,6 +21,23 @@ class PutOut(SensorlineError):
     """The connection ended while it was in use."""
 
 
+class _Ending:
+    """Whether the doctor has been told to end. An exception in a signal handler would not do: it can be lost in a finalizer."""
+
+    exit_code: int | None = None
+
+
+def end(exit_code: int) -> None:
+    """Let the sessions end at their next step, by SystemExit; those that clean up go on. Safe in a signal handler."""
+    _Ending.exit_code = exit_code
+
+
+def go_on() -> None:
+    """Raise SystemExit if the doctor has been told to end."""
+    if _Ending.exit_code is not None:
+        raise SystemExit(_Ending.exit_code)
+
+
 class Names(NamedTuple):
     """What one run of the doctor calls itself."""
 
@@ -38,7 +55,7 @@ class Session:
     """A connection that does not come back when it ends: `with Session(…) as s` raises NotLetIn if it cannot begin.
 
     `keeps` asks the broker to keep the session. `subscriptions` are (filter, QoS) pairs. What arrives is not acknowledged
-    unless `receive` is told to.
+    unless `receive` is told to. One that `cleans_up` does its work also when the doctor has been told to end.
     """
 
     def __init__(
@@ -48,7 +65,9 @@ class Session:
         *,
         keeps: bool = False,
         subscriptions: Sequence[tuple[str, int]] = (),
+        cleans_up: bool = False,
     ) -> None:
+        self._go_on = (lambda: None) if cleans_up else go_on
         self._has_subscriptions = bool(subscriptions)
         self._present: list[bool] = []
         self._taken: list[Arrivals] = []
@@ -66,6 +85,7 @@ class Session:
             ) from exc
 
     def __enter__(self) -> Self:
+        self._go_on()
         self._link.start()
         deadline_s = time.monotonic() + CONNECT_TIMEOUT_S
         while not (self._link.is_subscribed if self._has_subscriptions else self._link.is_connected):
@@ -91,6 +111,7 @@ class Session:
     def send(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Publish, waiting while too much is on its way. Raises PutOut when the connection has ended."""
         while self.is_open:
+            self._go_on()
             if self._link.publish(topic, payload, qos=qos, retain=retain):
                 return
             time.sleep(0.002)
@@ -107,6 +128,7 @@ class Session:
         out: list[RawMessage] = []
         deadline_s = time.monotonic() + timeout_s
         while (left_s := deadline_s - time.monotonic()) > 0:
+            self._go_on()
             arrivals = self._link.take(min(left_s, 0.1))
             if arrivals is None:
                 if not self.is_open:
