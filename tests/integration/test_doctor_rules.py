@@ -104,6 +104,11 @@ def test_a_broker_that_is_not_there_or_refuses_is_a_problem_with_its_words(
 ) -> None:
     gone = ask({"MQTT_HOST": "127.0.0.1", "MQTT_PORT": free_port()})
     refused = ask(production.environment | {"MQTT_USERNAME": "admin", "MQTT_PASSWORD": "wrong-one"})
+    production.freeze()
+    silent = ask(production.as_user("admin"))
+    production.thaw()
+    assert "does not answer" in silent.of("connection")["says"]
+    assert silent.body["took_s"] < 30
     assert "no broker answers" in gone.of("connection")["says"]
     assert "authori" in refused.of("connection")["says"].lower()
     assert (gone.exit_code, refused.exit_code) == (1, 1)
