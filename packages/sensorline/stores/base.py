@@ -150,7 +150,7 @@ class StoreWriter(Protocol):
         ...
 
     def state(self) -> WriterState:
-        """Return counts for people."""
+        """Return counts for people; what `settled` has not returned yet is not in them."""
         ...
 
     def close(self) -> None:

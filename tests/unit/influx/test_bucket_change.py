@@ -257,6 +257,7 @@ def test_each_reading_is_in_the_bucket_for_which_it_was_committed_whatever_happe
     writer = writer_of(fake, folder, "a")
     writer.drain(DEADLINE_S)
     assert {name: kept(fake, name) for name in meant} == meant
+    writer.settled()
     assert writer.state().readings == sum(map(len, meant.values()))
     assert writer.backlog().readings == 0
     writer.close()

@@ -128,6 +128,7 @@ def test_one_line_is_not_held_for_ever_when_others_are_taken(
     fake.behaviour = lambda write: Reply(400, "what?", keeps=False) if line(2) in write.lines else OK
     deliver(writer, batch(2, first=1))
     assert fake.raw() == {line(i): 1 for i in range(2)}
+    writer.settled()
     assert writer.state().dead_letters == 1
 
 

@@ -17,6 +17,7 @@ from sensorline.reading import Batch, Committed, DeadLetter, DeviceFacts, Readin
 from sensorline.settings import StoreSettings
 from sensorline.stores.influxdb.local import MIGRATIONS
 from sensorline.stores.influxdb.writer import InfluxWriter
+from sensorline.stores.journal.table import SEGMENT_BYTES
 from sensorline.stores.sqlite import schema
 
 
@@ -51,6 +52,7 @@ def test_a_commit_does_not_wait_for_influxdb_and_survives_a_kill(
     back(fake)
     again.drain(DEADLINE_S)
     assert fake.raw() == {line(i): 1 for i in range(12)}
+    again.settled()
     assert again.state().readings == 12
     again.close()
 
@@ -106,6 +108,7 @@ def test_what_a_kill_sends_again_is_the_same_and_is_counted_once(
     again = killed(tmp_path, fake)()
     again.drain(DEADLINE_S)
     assert fake.raw() == {line(i): 1 for i in range(9)}
+    again.settled()
     assert again.state().readings == 9
     again.close()
 
@@ -129,6 +132,26 @@ def test_counts_are_exact_for_new_readings_at_once_and_for_others_when_they_are_
     assert writer.settled().stored == 1
     assert writer.settled().stored == 0
     assert writer.state().readings == 8
+
+
+def test_what_was_decided_between_a_start_and_the_first_question_is_counted_once(
+    fake: FakeInflux, make_writer: MakeWriter
+) -> None:
+    away(fake)
+    make_writer().commit(batch(3))
+    back(fake)
+    writer = make_writer()
+    writer.drain(DEADLINE_S)
+    before = writer.state().readings
+    settled = writer.settled()
+    assert before + settled.stored == writer.state().readings == 3
+    fake.behaviour = lambda write: Reply(422, "no", keeps=False) if line(50) in write.lines else OK
+    writer.commit(batch(1, first=50))
+    writer.drain(DEADLINE_S)
+    state = writer.state()
+    settled = writer.settled()
+    assert (state.readings, state.dead_letters, settled.refused) == (4, 0, 1)
+    assert (writer.state().readings, writer.state().dead_letters) == (3, 1)
 
 
 def test_a_full_journal_takes_no_more_and_says_so_and_goes_on_when_it_was_delivered(
@@ -157,6 +180,7 @@ def test_a_full_journal_takes_no_more_and_says_so_and_goes_on_when_it_was_delive
     # These were given before: whether they are new is left to the delivery.
     assert writer.commit(batch(50, first=held)).undecided == 50
     writer.drain(DEADLINE_S)
+    writer.settled()
     assert writer.state().readings == held + 50
     assert fake.raw() == {line(i): 1 for i in range(held + 50)}
     assert "journal_has_room_again" in capsys.readouterr().out
@@ -178,6 +202,38 @@ def test_the_age_of_what_waits_is_known_also_when_influxdb_was_never_there(
     back(fake)
     writer.drain(DEADLINE_S)
     assert writer.backlog().oldest_s == 0
+
+
+def test_a_full_journal_takes_no_more_of_the_disk_than_it_may(fake: FakeInflux, tmp_path: Path) -> None:
+    max_bytes = 3 * 10**6
+    writer = InfluxWriter(fake.settings(), StoreSettings(path=tmp_path / "store.db", journal_max_mb=3))
+    away(fake)
+    rng = random.Random(1)
+
+    def fill() -> None:
+        problem = ""
+        while not problem:
+            first = writer.backlog().readings
+            values = [Reading(DESK, T0_NS + first + i, rng.random()) for i in range(1_000)]
+            try:
+                writer.commit(Batch.of(values))
+            except StoreUnavailable as exc:
+                problem = str(exc)
+        assert "is full" in problem
+
+    def disk_bytes() -> int:
+        return sum(path.stat().st_size for path in tmp_path.glob("store.influxdb.db*"))
+
+    fill()
+    assert writer.backlog().bytes <= max_bytes
+    full_bytes = disk_bytes()
+    # A segment that is begun, the tables beside it, and SQLite's log, which is taken over after 4 MB.
+    assert full_bytes < max_bytes + SEGMENT_BYTES + 6 * 10**6
+    for _ in range(20):
+        fill()
+    assert disk_bytes() == full_bytes
+    writer.close()
+    assert disk_bytes() < max_bytes + 2 * SEGMENT_BYTES
 
 
 def test_the_journal_does_not_grow_while_influxdb_is_there(fake: FakeInflux, make_writer: MakeWriter) -> None:

@@ -73,6 +73,7 @@ def test_the_newest_of_every_series_is_told_before_most_of_the_backlog_which_kee
     sent = [text for write in fake.writes if write.bucket == "b" for text in write.lines]
     assert [text for text in sent if b"desk" in text] == [line(i) for i in range(1, last + 1)]
     assert len(sent) == last + 1
+    writer.settled()
     assert writer.state().readings == last + 2
 
 

@@ -268,9 +268,11 @@ class InfluxWriter:
 
     def state(self) -> WriterState:
         """Return counts for people."""
-        settled = self._forwarder.settled
-        readings = self._stored + settled.stored - settled.refused
-        return WriterState(readings, local.load_counts(self._file)["dead_letters"], self.waiting_windows)
+        told, letters = self._told, local.load_counts(self._file)["dead_letters"]
+        readings = self._stored + told.stored - told.refused
+        # Of readings that were refused since, `settled` is still to tell.
+        letters -= self._forwarder.settled.refused - told.refused
+        return WriterState(readings, letters, self.waiting_windows)
 
     def close(self) -> None:
         """Stop delivering, note how far it has come, and close the file and the connections."""
