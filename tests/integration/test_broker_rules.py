@@ -164,6 +164,7 @@ def test_a_last_will_speaks_only_for_its_own_device(broker: ProductionMosquitto,
 def test_with_ingests_client_id_a_device_neither_gets_nor_deletes_what_waits_for_ingest(
     broker: ProductionMosquitto, connect: Connect
 ) -> None:
+    """F24: a second client with ingest's client id, of another user."""
     for client_id in ("ingest", "sensorline-ingest"):
         with connect("ingest", client_id="sensorline-ingest", clean_session=False) as ingest:
             ingest.subscribe("sensors/#")
