@@ -67,7 +67,7 @@ class Session:
         subscriptions: Sequence[tuple[str, int]] = (),
         cleans_up: bool = False,
     ) -> None:
-        self._go_on = (lambda: None) if cleans_up else go_on
+        self._go_on: Callable[[], None] = (lambda: None) if cleans_up else go_on
         self._has_subscriptions = bool(subscriptions)
         self._present: list[bool] = []
         self._taken: list[Arrivals] = []
