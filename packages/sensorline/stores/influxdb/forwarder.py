@@ -208,7 +208,7 @@ class Forwarder:
         return items
 
     def _parcels(self, placed: Placed, state: list[bytes]) -> list[Parcel]:
-        state += self._upkeep.latest_lines(placed.touched)
+        state += self._upkeep.latest_lines(map(self._registry.by_id.__getitem__, placed.series_ids))
         marks = [
             points.marked_line(self._registry.by_id[series_id].key, hour * HOUR_NS, mask, None)
             for (series_id, hour), mask in self.todo.add(placed.minutes).items()

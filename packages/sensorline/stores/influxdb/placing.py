@@ -35,6 +35,11 @@ class Placed(msgspec.Struct):
     """What was decided about readings that commits left undecided; None until their times are settled."""
 
     @property
+    def series_ids(self) -> set[int]:
+        """The series of which there are readings."""
+        return set().union(*(item.entry.series_ids for item in self.items))
+
+    @property
     def number(self) -> int:
         """The last entry's number."""
         return self.items[-1].number

@@ -66,12 +66,12 @@ class Upkeep:
             self._borders.pop(ours, None)
         self._retention_due_ns = 0
 
-    def latest_lines(self, touched: Iterable[KnownSeries]) -> list[bytes]:
-        """Return the state lines for series whose newest reading is older than readers look for it."""
+    def latest_lines(self, delivered: Iterable[KnownSeries]) -> list[bytes]:
+        """Return the state lines for those of some series whose newest reading is older than readers look for it."""
         border_ns = self._borders.get("latest_ns", -(2**63))
         return [
             points.latest_line(known.series, known.newest_ns, known.newest_value)
-            for known in touched
+            for known in delivered
             if known.told_ns <= known.newest_ns < border_ns
         ]
 
