@@ -129,6 +129,11 @@ class Link:
             connection.reset()
         return count
 
+    @property
+    def open_count(self) -> int:
+        """How many connections there are."""
+        return len(self._open)
+
     def close(self) -> None:
         """Stop listening, and reset what is open."""
         self._wires.run(self._close())

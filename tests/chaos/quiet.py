@@ -16,9 +16,10 @@ RECOVERY_LIMIT_S = 30.0
 """Promised: new readings of every device are stored so long after the last fault has ended."""
 GIVE_UP_S = 90.0
 POLL_S = 0.05
-PATIENCE_S = 1.5
+PATIENCE_S = 0.7
 """What is not confirmed after this long is sent again when its connection begins anew: so connections are reset, and nobody has to
 wait for the nodes' own half a minute."""
+AGAIN_AFTER = 8
 ANOTHER_S = 3.0
 
 
@@ -102,7 +103,7 @@ class Quiet:
             nonlocal push_s
             if time.monotonic() > push_s:
                 self._stack.field.reset()
-                push_s = time.monotonic() + 5 * PATIENCE_S
+                push_s = time.monotonic() + AGAIN_AFTER * PATIENCE_S
             return all(node.waiting == 0 for node in nodes)
 
         self._wait(are_empty, lambda: f"outboxes to be empty: {[node.waiting for node in nodes]}")
