@@ -1,6 +1,8 @@
 """What the doctor says of disk, clock and files of this machine."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,12 +75,11 @@ def test_the_kernel_is_asked_whether_the_clock_is_kept_right() -> None:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """A folder that everybody can come into."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o001 == 0:
-            folder.chmod(folder.stat().st_mode | 0o001)
-    return tmp_path
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can come into: pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def look(folder: Path, mode: int, *, is_secret: bool = True) -> Finding:
