@@ -9,7 +9,6 @@ since they would be found there: with those the lines themselves are written dow
 import time
 from collections.abc import Sequence
 
-import msgspec
 import structlog
 
 from sensorline import topics
@@ -29,6 +28,7 @@ from sensorline.stores.influxdb.local import LocalFile, Parcel
 from sensorline.stores.influxdb.outbox import Item, Outbox
 from sensorline.stores.influxdb.placing import Placed, Placing
 from sensorline.stores.influxdb.settings import Buckets
+from sensorline.stores.influxdb.shipment import Shipment
 from sensorline.stores.influxdb.succession import Succession
 from sensorline.stores.influxdb.telling import Telling
 from sensorline.stores.influxdb.todo import Todo
@@ -38,20 +38,6 @@ log = structlog.get_logger()
 
 SAVE_INTERVAL_S = 10.0
 """How far it has come is written down this often: what a kill makes us send again."""
-
-
-class _Shipment(msgspec.Struct):
-    """What is on its way: parcels that are still to be sent, and what they are of."""
-
-    parcels: list[Parcel]
-    placed: Placed | None = None
-    devices: set[str] = set()
-    told_to: int = 0
-    """Up to which number it has what Telling holds."""
-    is_counted: bool = False
-    is_to_be_saved: bool = False
-    """Its lines are to be written down before they are sent."""
-    refused: list[Refused] = []
 
 
 class Forwarder:
@@ -81,7 +67,7 @@ class Forwarder:
         """What was decided about undecided readings, in all since the start."""
         pending = local.load_pending(file)
         self._has_pending = bool(pending)
-        self._shipment = _Shipment(pending) if pending else None
+        self._shipment = Shipment(pending) if pending else None
         self._next: Item | None = None
         self._placed: Placed | None = None
         self._unsaved: list[KnownSeries] = []
@@ -168,7 +154,7 @@ class Forwarder:
             self._begin()
         return True
 
-    def _load(self) -> _Shipment | None:
+    def _load(self) -> Shipment | None:
         """Return the next shipment: changed facts, and as many entries as fit into a request."""
         until = min(self._outbox.newest, self._succession.until)
         if self._placed is None and until > self._outbox.delivered:
@@ -187,9 +173,9 @@ class Forwarder:
         state += lines
         if placed is None:
             parcels = [Parcel(self._buckets.state, b"".join(state))]
-            return _Shipment(parcels, None, devices, told_to) if state else None
+            return Shipment(parcels, None, devices, told_to) if state else None
         parcels = self._parcels(placed, state)
-        return _Shipment(parcels, placed, devices, told_to, is_to_be_saved=bool(placed.between))
+        return Shipment(parcels, placed, devices, told_to, is_to_be_saved=bool(placed.between))
 
     def _gather(self) -> list[Item]:
         # An entry is not divided between requests if it fits into one, so that readers see it at once.
@@ -222,7 +208,7 @@ class Forwarder:
         ]
         return [parcel for parcel in parcels if parcel.lines]
 
-    def _count(self, shipment: _Shipment) -> None:
+    def _count(self, shipment: Shipment) -> None:
         placed = shipment.placed
         if placed is not None and not shipment.is_counted:
             shipment.is_counted = True
