@@ -9,12 +9,13 @@ import pytest
 from sensorline.fields import Settings
 from sensorline.settings import StoreSettings
 from sensorline_ingest.settings import IngestSettings
+from sensorline_node.settings import NodeSettings
 from sensorline_web.settings import WebSettings
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "docs/architecture.md").read_text().split("## Bounds")[1].split("\n## ")[0]
 ROWS = re.findall(r"^\| [^|]+ \| ([\d,]+) \| `([^`]+)` \| [^|]+ \|$", SECTION, re.MULTILINE)
-GROUPS: tuple[type[Settings], ...] = (StoreSettings, IngestSettings, WebSettings)
+GROUPS: tuple[type[Settings], ...] = (StoreSettings, IngestSettings, NodeSettings, WebSettings)
 
 
 def in_force(where: str) -> float:
