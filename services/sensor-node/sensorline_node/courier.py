@@ -59,6 +59,7 @@ class Courier:
         self._passed = 0
         self._has_work = True
         self._needs_another_round = False
+        self._is_blocked = False
 
     @property
     def _is_open(self) -> bool:
@@ -75,6 +76,7 @@ class Courier:
         return (
             self._has_work
             and self._is_open
+            and not self._is_blocked
             and not self._suspicion.is_careful
             and len(self._repeated) < self._window.size
         )
@@ -132,6 +134,7 @@ class Courier:
 
     def send_waiting(self) -> None:
         """Publish what has waited longest, as much as the window allows. Cheap if there is nothing to do."""
+        self._is_blocked = False
         self._give_up_waiting()
         if self._suspicion.forgives(self._clock.monotonic_s()) and self._outbox.bring_back():
             self._has_work = True
@@ -210,6 +213,7 @@ class Courier:
             return False
         for parcel in self._sendable(rows):
             if not self._hand_over(parcel):
+                self._is_blocked = True
                 return False
             marks.add(parcel.seqs, self._clock.monotonic_s())
         return True

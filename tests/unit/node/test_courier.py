@@ -271,6 +271,20 @@ def test_what_the_link_did_not_take_goes_at_a_later_turn(
     assert sorted(link.seqs()) == list(range(1, 451))
 
 
+def test_a_link_that_takes_no_more_is_not_asked_again_and_again_without_a_pause(
+    courier: Courier, outbox: Outbox, link: Any, clock: Any
+) -> None:
+    outbox.put(measured(450), clock.ms)
+    link.connect()
+    courier.begin_session()
+    link.takes_at_most = 1
+    courier.send_waiting()
+    assert not courier.has_more
+    link.takes_at_most = None
+    courier.send_waiting()
+    assert len(link.seqs()) == 450
+
+
 def test_an_array_has_a_bounded_count_and_size_and_one_unit() -> None:
     rows = [Row(1_795_260_000_000 + i, "t", "°C", 1_737_000_000_000 + i, i / 7) for i in range(2_000)]
     parcels = pack(rows)
