@@ -158,3 +158,30 @@ def test_a_device_that_falls_silent_is_an_event_and_ends(any_broker: Broker, mak
         begun, ended = client.json_of(f"sensorline/events/{device}")
         assert (begun["kind"], begun["end"], ended["id"]) == ("silent", None, begun["id"])
         assert ended["end"] > ended["start"]
+
+
+def test_the_books_are_right_after_kills_at_any_instant(any_broker: Broker, make_ingest: MakeIngest) -> None:
+    """A numbered device loses every hundredth reading; ingest is killed again and again while they come."""
+    device, rng = unique("killed"), random.Random(SEED)
+    count, begin_ms = 6_000, int(time.time() * 1000) - 6_000
+    lost = set(range(50, count, 100))
+    ingest = make_ingest(any_broker).start_ready()
+    with Client(any_broker.port) as client:
+        for n in range(count):
+            if n not in lost:
+                client.send(f"sensors/{device}/m", json.dumps({"value": n, "ts": begin_ms + n, "seq": n}))
+            if n % 1_000 == 999:
+                time.sleep(rng.uniform(0, 0.3))
+                ingest.kill()
+                ingest.start_ready()
+    wait_until(lambda: stored.count(ingest.store) == count - len(lost), 30, "all that came to be stored")
+    wait_until(lambda: missing_in(ingest) == len(lost), 20, lambda: f"the missing: {events_in(ingest)}")
+    wait_until(
+        lambda: accounts_in(ingest)[device].stored == count - len(lost),
+        20,
+        lambda: f"the account to be right: {accounts_in(ingest)}",
+    )
+    account = accounts_in(ingest)[device]
+    assert account.missing == len(lost)
+    assert account.received == account.stored + account.rejected + account.duplicates
+    assert ingest.metric("sensorline_ingest_readings_missing") == len(lost)
