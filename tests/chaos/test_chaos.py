@@ -1,4 +1,4 @@
-"""Twenty cycles of `make chaos`: the whole stack under kills, stops, cuts and damage, and sets compared at the end."""
+"""Twenty cycles of `make chaos`: the whole stack under kills, stops, cuts and damage, and sets compared at the end (F40)."""
 
 from pathlib import Path
 
