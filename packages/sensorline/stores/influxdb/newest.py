@@ -37,11 +37,17 @@ class NewestWaiting:
     def note(self, entry: Entry) -> None:
         """Note an entry's newest readings; of two at one time the one that came later."""
         with self._lock:
+            times_ns = entry.times_ns
             for series_id, first, behind in entry.groups():
-                time_ns, i = max(zip(entry.times_ns[first:behind], range(first, behind), strict=True))
+                # Nearly always the last one.
+                at = behind - 1
+                time_ns = times_ns[at]
+                for i in range(first, at):
+                    if times_ns[i] > time_ns:
+                        time_ns, at = times_ns[i], i
                 before = self._noted.get(series_id)
                 if before is None or time_ns >= before[0]:
-                    self._noted[series_id] = (time_ns, entry.values[i])
+                    self._noted[series_id] = (time_ns, entry.values[at])
 
     def forget(self) -> None:
         """Nothing waits long any more."""
