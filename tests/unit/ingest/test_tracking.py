@@ -65,6 +65,12 @@ class Ingest:
             self.events += batch.events
         return batch
 
+    def wait(self, seconds: int, is_listening: bool = True) -> None:
+        """Let time pass as it does for a service that is not held up."""
+        for _ in range(seconds):
+            self.now_ms += 1_000
+            self.tick(is_listening)
+
     def told(self) -> list[Event]:
         """What everybody can read of it."""
         reader = SqliteReader(self.path)
@@ -247,16 +253,12 @@ def test_accounts_that_the_process_before_did_not_write_are_written_after_a_kill
 def test_a_silent_device_is_told_of_and_its_return(ingest: Ingest) -> None:
     for _ in range(20):
         ingest.send("1")
-        ingest.now_ms += 2_000
+        ingest.wait(2)
     heard_ns = (ingest.now_ms - 2_000) * MS
-    ingest.tick()
-    assert ingest.events == []
     assert ingest.account().interval_s == 2
-    ingest.now_ms = heard_ns // MS + 6_001
-    ingest.tick(is_listening=False)
+    ingest.wait(6, is_listening=False)
     assert ingest.events == []
-    ingest.now_ms += 1_000
-    ingest.tick()
+    ingest.wait(1)
     (silence,) = ingest.told()
     assert (silence.kind, silence.device, silence.start_ns, silence.end_ns) == (
         EventKind.SILENT,
@@ -265,8 +267,7 @@ def test_a_silent_device_is_told_of_and_its_return(ingest: Ingest) -> None:
         None,
     )
     ingest.kill()
-    ingest.now_ms += 60_000
-    ingest.tick()
+    ingest.wait(60)
     ingest.send("1")
     (ended,) = ingest.told()
     assert (ended.id, ended.end_ns) == (silence.id, ingest.now_ms * MS)
@@ -276,25 +277,24 @@ def test_a_silent_device_is_told_of_and_its_return(ingest: Ingest) -> None:
 def test_the_announced_interval_counts_and_nobody_is_silent_to_one_who_did_not_listen(ingest: Ingest) -> None:
     ingest.send('{"interval_s":60}', "sensors/desk/$meta")
     ingest.send("1")
-    ingest.now_ms += 179_000
-    ingest.tick()
+    ingest.wait(179)
     assert ingest.events == []
     # The connection broke and came back.
     ingest.pipeline.tracker.listen(ingest.now_ms * MS)
+    ingest.wait(90)
+    # The disk was full for a minute: nothing was taken meanwhile.
     ingest.now_ms += 60_000
-    ingest.tick()
+    ingest.wait(180)
     assert ingest.events == []
-    ingest.now_ms += 121_000
-    ingest.tick()
+    ingest.wait(2)
     assert [event.kind for event in ingest.events] == [EventKind.SILENT]
 
 
 def test_a_device_without_a_rhythm_is_never_silent(ingest: Ingest) -> None:
-    for gap_s in (1, 300, 2, 4_000, 7, 1, 900, 3, 60, 5, 1, 3_600, 2, 30, 900, 1, 7_000):
+    for gap_s in (1, 30, 2, 40, 7, 1, 90, 3, 6, 5, 1, 36, 2, 30, 90, 1, 70):
         ingest.send("1")
-        ingest.now_ms += gap_s * 1_000
-    ingest.now_ms += 10 * 86_400_000
-    ingest.tick()
+        ingest.wait(gap_s)
+    ingest.wait(400)
     assert ingest.events == []
 
 

@@ -24,6 +24,8 @@ ACCOUNTS_EVERY_NS: Final = 10 * 10**9
 ACCOUNT_COSTS_NS: Final = 20 * 10**6
 """With many devices their rows are written less often: so many nanoseconds each."""
 JUDGE_EVERY_NS: Final = 10**9
+HELD_UP_NS: Final = 2 * 10**9
+"""Whoever has not asked for so long was held up (a full disk, a stopped process), and has not listened either."""
 _MS = 10**6
 
 
@@ -42,6 +44,7 @@ class Tracker:
         self._resumes = True
         self._listening_ns = 0
         self._judged_ns = 0
+        self._asked_ns = 0
         self._accounts_ns = 0
         self._changed: set[str] = set()
         self._redelivered: Counter[str] = Counter()
@@ -157,6 +160,9 @@ class Tracker:
         """
         now_ns = now_ns // _MS * _MS
         batch = Batch()
+        if not 0 <= now_ns - self._asked_ns <= HELD_UP_NS:
+            self._listening_ns = now_ns
+        self._asked_ns = now_ns
         if now_ns - self._judged_ns >= JUDGE_EVERY_NS or now_ns < self._judged_ns:
             self._judged_ns = now_ns
             if is_listening:
