@@ -55,7 +55,9 @@ def test_37_of_10000_readings_are_missing_everywhere_until_they_come(
         page.locator("#cards li", has_text="desk").get_by_text("37 missing").wait_for()
         page.locator("#health").get_by_text("37 readings are missing: desk").wait_for()
         drawn = "window.sensorline.state().panels[0].marks.flatMap(mark => mark.lost ? mark.events : [])"
-        page.wait_for_function(f"{drawn}.reduce((sum, [id, count]) => sum + count, 0) === 37", timeout=15_000)
+        page.wait_for_function(
+            f"() => {drawn}.reduce((sum, [id, count]) => sum + count, 0) === 37", timeout=15_000
+        )
         # Each hole is marked at its time.
         spans = page.evaluate(
             "window.sensorline.state().panels[0].marks.filter(m => m.lost).map(m => [m.from, m.to])"
@@ -66,7 +68,7 @@ def test_37_of_10000_readings_are_missing_everywhere_until_they_come(
         page.get_by_role("link", name="About desk").click()
         page.locator(".book-cell[data-key=missing] .num").filter(has_text="37").wait_for()
         named = page.locator("#event-list .event-numbers")
-        page.wait_for_function("document.querySelectorAll('#event-list li').length > 0")
+        page.wait_for_function("() => document.querySelectorAll('#event-list li').length > 0")
         words = " ".join(named.all_inner_texts())
         for part in ("1000–1019", "5000–5015", "9000"):
             assert part in words
@@ -76,7 +78,9 @@ def test_37_of_10000_readings_are_missing_everywhere_until_they_come(
             lambda: ingest.metric("sensorline_ingest_readings_missing") == 0, 20, "the late readings to count"
         )
     page.locator(".book-cell[data-key=missing] .num").filter(has_text="0").wait_for()
-    page.wait_for_function("document.querySelectorAll('#event-list li[data-kind=missing]').length === 0")
-    page.wait_for_function("document.querySelectorAll('.health-line').length === 0")
+    page.wait_for_function(
+        "() => document.querySelectorAll('#event-list li[data-kind=missing]').length === 0"
+    )
+    page.wait_for_function("() => document.querySelectorAll('.health-line').length === 0")
     wait_until(lambda: missing_numbers(web.url) == [], 20, "the events to be withdrawn")
     watched.check()
