@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorline.events import Event
-from sensorline_ingest.tracking.books import Books
+from sensorline_ingest.tracking.books import Books, Word
 from sensorline_ingest.tracking.incidents import GRACE_NS, UPDATE_NS
 from sensorline_ingest.tracking.notes import Notes, decode, encode, say
-from sensorline_ingest.tracking.numbers import MAX_HOLES, MAX_RUNS, Numbers
+from sensorline_ingest.tracking.numbers import MAX_HOLES, MAX_MISSING, MAX_RUNS, Numbers
 from sensorline_ingest.tracking.observing import Observed, as_ranges
 
 NOW_NS = 1_790_000_000_000_000_000
@@ -282,3 +282,28 @@ def test_memory_is_bounded_and_the_count_is_exact_all_the_same() -> None:
         take(numbers, [0, 1, 3], shift_ns=(run + 1) * 100_000 * S)
     assert len(numbers.runs) <= MAX_RUNS
     assert numbers.missing == 2_999 + 50
+
+
+def test_a_device_that_invents_numbers_cannot_make_counts_that_have_no_room() -> None:
+    # Each jump makes the device ten times as fast, so in some milliseconds it can be anywhere; then it begins again.
+    books = Books()
+    for turn in range(2_100):
+        time_ns = NOW_NS + turn * S
+        ranges = [(0, 299, time_ns, time_ns)]
+        number, jump = 300, 2_500
+        while number < 2**53:
+            time_ns += S // 1_000
+            number, jump = min(number + jump, 2**53), jump * 8
+            ranges.append((number, number, time_ns, time_ns))
+        books.take([Observed("desk", len(ranges), ranges=ranges)], time_ns)
+        books.due(time_ns + GRACE_NS)
+    assert MAX_MISSING / 2 < books.by_name["desk"].numbers.missing <= MAX_MISSING
+    assert books.snapshot()
+
+
+def test_a_node_that_invents_how_much_it_refused_cannot_make_a_count_that_has_no_room() -> None:
+    books = Books()
+    for _ in range(2_100):
+        books.listen([Word("desk", refused=2**53), Word("desk", refused=0)])
+    assert books.by_name["desk"].refused == 2**53
+    assert books.snapshot()

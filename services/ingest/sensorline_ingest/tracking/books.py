@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from sensorline.decoders.facts import COUNT_MAX
 from sensorline.events import Account, Event
 from sensorline_ingest.tracking.numbers import Numbers
 from sensorline_ingest.tracking.observing import LATE_NS, LateLimits, Observed
@@ -178,12 +179,9 @@ class Books:
                 device.rhythm.announced_s = word.interval_s
                 self._note_interval(device)
             if word.refused is not None:
-                device.refused += max(
-                    word.refused - device.refused_word
-                    if word.refused >= device.refused_word
-                    else word.refused,
-                    0,
-                )
+                # A smaller count than before: the node's file was begun again.
+                before = device.refused_word if word.refused >= device.refused_word else 0
+                device.refused = min(device.refused + word.refused - before, COUNT_MAX)
                 device.refused_word = word.refused
 
     def resume(self) -> None:

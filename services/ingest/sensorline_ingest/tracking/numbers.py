@@ -18,6 +18,8 @@ from sensorline_ingest.tracking.runs import SMALL_JUMP, Hole, Run, begin_run
 MAX_HOLES: Final = 500
 """So many holes of a device are kept with their numbers; the numbers of the oldest beyond are only counted."""
 MAX_RUNS: Final = 4
+MAX_MISSING: Final = 2**48
+"""So many numbers of a device are missing at most; what would be more begins another run. The sum over all devices stays in 64 bits."""
 HOLES_IN_INCIDENT: Final = 100
 
 Range = tuple[int, int, int, int]
@@ -61,7 +63,7 @@ class Numbers(msgspec.Struct, array_like=True, gc=False):
             return
         if first > run.next:
             jump = first - run.next
-            if run.could_jump(jump, first_ns - run.newest_ns, first, first_ns):
+            if self._has_room(jump) and run.could_jump(jump, first_ns - run.newest_ns, first, first_ns):
                 self._add_hole(run, run.next, first - 1, run.newest_ns, first_ns, now_ns, touched)
                 self.anew = None
                 run.advance(last + 1, last_ns)
@@ -90,7 +92,7 @@ class Numbers(msgspec.Struct, array_like=True, gc=False):
         """Numbers from before the run's first: it began earlier than we knew, or they are of a run that is over."""
         first, last, first_ns, last_ns = numbers
         jump = max(run.first - last - 1, 0)
-        if not run.could_jump(jump, run.first_ns - last_ns, first, first_ns):
+        if not (self._has_room(jump) and run.could_jump(jump, run.first_ns - last_ns, first, first_ns)):
             self._begin(begin_run(*numbers), touched, at=len(self.runs) - 1)
             return
         before = run.first
@@ -108,9 +110,9 @@ class Numbers(msgspec.Struct, array_like=True, gc=False):
             if run.first <= first <= run.next:
                 self._take_again(run, numbers, touched)
                 return True
-            is_older = first_ns < self.runs[i + 1].first_ns
             jump = first - run.next
-            if is_older and jump > 0 and run.could_jump(jump, first_ns - run.newest_ns, first, first_ns):
+            is_older = first_ns < self.runs[i + 1].first_ns and jump > 0 and self._has_room(jump)
+            if is_older and run.could_jump(jump, first_ns - run.newest_ns, first, first_ns):
                 self._add_hole(run, run.next, first - 1, run.newest_ns, first_ns, now_ns, touched)
                 run.advance(last + 1, last_ns)
                 return True
@@ -148,6 +150,9 @@ class Numbers(msgspec.Struct, array_like=True, gc=False):
             while holes:
                 self._only_count(holes.pop(0), touched)
             del self.runs[0]
+
+    def _has_room(self, numbers: int) -> bool:
+        return self.missing + numbers <= MAX_MISSING
 
     def _add_hole(
         self, run: Run, first: int, last: int, before_ns: int, after_ns: int, now_ns: int, touched: set[int]
