@@ -298,6 +298,32 @@ def test_a_device_without_a_rhythm_is_never_silent(ingest: Ingest) -> None:
     assert ingest.events == []
 
 
+def test_a_device_that_speaks_in_bursts_is_soon_not_called_silent_after_each(ingest: Ingest) -> None:
+    def burst() -> None:
+        for _ in range(25):
+            ingest.send("1")
+            ingest.now_ms += 2_000
+            ingest.tick()
+        for _ in range(60):
+            ingest.now_ms += 30_000
+            ingest.tick()
+
+    for _ in range(5):
+        burst()
+    told = len(ingest.events)
+    for _ in range(20):
+        burst()
+    assert ingest.events[told:] == []
+    assert ingest.account().interval_s is None
+    # With a rhythm kept for long enough it is trusted again.
+    for _ in range(600):
+        ingest.send("1")
+        ingest.now_ms += 2_000
+    ingest.now_ms += 10_000
+    ingest.tick()
+    assert [event.kind for event in ingest.events[told:]] == [EventKind.SILENT]
+
+
 def test_late_and_out_of_order_readings_are_counted(ingest: Ingest) -> None:
     numbered(ingest, 1)
     ingest.send(

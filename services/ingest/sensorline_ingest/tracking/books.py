@@ -156,9 +156,9 @@ class Books:
 
     def _beat(self, device: Device, now_ns: int) -> None:
         rhythm = device.rhythm
-        before = rhythm.learned_ms
+        before = rhythm.interval_s
         rhythm.beat(now_ns // 10**6)
-        if rhythm.learned_ms != before:
+        if rhythm.interval_s != before:
             self._note_interval(device)
 
     def _note_interval(self, device: Device) -> None:

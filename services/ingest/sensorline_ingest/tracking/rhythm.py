@@ -10,6 +10,11 @@ REGULAR_FACTOR: Final = 3
 """Gaps differ by less, or there is no rhythm: then nobody can say that a device is silent."""
 ODD_ONES: Final = 4
 """So many gaps in a row that are too long were no outages: the device keeps to another rhythm now."""
+ODD_COSTS: Final = 100
+"""One gap that is too long weighs as much as so many that are not."""
+DOUBT_LIMIT, DOUBT_MAX = 3 * ODD_COSTS, 5 * ODD_COSTS
+"""From three such gaps among a few hundred on there is no rhythm: a device that speaks in bursts (a motion sensor) pauses, and
+is not silent each time. At most so much doubt has to be made good again."""
 
 
 class Rhythm(msgspec.Struct, array_like=True, gc=False):
@@ -20,13 +25,14 @@ class Rhythm(msgspec.Struct, array_like=True, gc=False):
     last_ms: int = 0
     odd: int = 0
     learned_ms: int = 0
+    doubt: int = 0
 
     @property
     def interval_s(self) -> float | None:
         """The expected interval in seconds, or None while there is none."""
         if self.announced_s is not None:
             return self.announced_s
-        return self.learned_ms / 1000 if self.learned_ms else None
+        return self.learned_ms / 1000 if self.learned_ms and self.doubt < DOUBT_LIMIT else None
 
     def beat(self, now_ms: int) -> None:
         """Readings came, and not late ones."""
@@ -35,10 +41,14 @@ class Rhythm(msgspec.Struct, array_like=True, gc=False):
             return
         if self.learned_ms and gap_ms > REGULAR_FACTOR * self.learned_ms:
             self.odd += 1
+            self.doubt = min(self.doubt + ODD_COSTS, DOUBT_MAX)
             if self.odd >= ODD_ONES:
+                self.doubt -= min(self.doubt, ODD_ONES * ODD_COSTS)
                 self.gaps_ms, self.odd, self.learned_ms = [], 0, 0
             return
         self.odd = 0
+        if self.doubt and self.learned_ms:
+            self.doubt -= 1
         gaps = self.gaps_ms
         gaps.append(gap_ms)
         if len(gaps) > GAPS:
