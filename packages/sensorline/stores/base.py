@@ -84,6 +84,10 @@ class Immediate:
         """Return nothing: what was committed is there."""
         return Backlog()
 
+    def kept(self) -> dict[str, int]:
+        """Return how many readings of each device the last commit with notes stored: after `recall`. Empty where that is unknown."""
+        return {}
+
 
 class StoreWriter(Protocol):
     """Makes batches durable. Used by one thread of one process."""

@@ -241,6 +241,24 @@ def test_repetitions_are_counted_for_the_device_that_sent_them(ingest: Ingest) -
     assert (ingest.account().duplicates, ingest.account("other").duplicates) == (1, 0)
 
 
+def test_repetitions_of_the_last_commit_before_a_kill_are_counted_for_the_device_that_sent_them(
+    ingest: Ingest,
+) -> None:
+    body = f'[{{"value":1,"ts":{NOW_MS}}},{{"value":2,"ts":{NOW_MS + 1}}}]'.encode()
+    ingest.take((b"sensors/desk/t", body, 0, 0, NOW_MS * MS))
+    ingest.take(
+        *((f"sensors/other/{metric}".encode(), b"1", 0, 0, NOW_MS * MS) for metric in "abcdef"),
+        (b"sensors/desk/t", body, 0, 0, NOW_MS * MS),
+        (b"sensors/desk/u", b"1", 0, 0, NOW_MS * MS),
+    )
+    ingest.kill()
+    ingest.now_ms += 20_000
+    ingest.tick()
+    desk, other = ingest.account(), ingest.account("other")
+    assert (desk.received, desk.stored, desk.duplicates) == (5, 3, 2)
+    assert (other.received, other.stored, other.duplicates) == (6, 6, 0)
+
+
 def test_accounts_that_the_process_before_did_not_write_are_written_after_a_kill(ingest: Ingest) -> None:
     numbered(ingest, 1)
     numbered(ingest, 2)

@@ -47,6 +47,7 @@ class SqliteWriter(Immediate):
         self._ledger = Ledger(self._db)
         self._is_stale = False
         self._repeats: Counter[str] = Counter()
+        self._last_noted = Entry()
 
     def _load(self) -> None:
         """Read everything anew after something failed, which has left memory ahead of the database."""
@@ -218,8 +219,23 @@ class SqliteWriter(Immediate):
 
     def recall(self) -> tuple[bytes, list[bytes]]:
         """Return the last snapshot and the notes of every commit after it. Raises StoreUnavailable."""
+
+        def decoded(body: bytes) -> Entry:
+            entry = decode(body)
+            if entry.notes:
+                self._last_noted = entry
+            return entry
+
+        self._last_noted = Entry()
         with self._reading() as db:
-            return recall(db, decode)
+            return recall(db, decoded)
+
+    def kept(self) -> dict[str, int]:
+        """Return how many readings of each device the last commit with notes stored: after `recall`."""
+        kept: Counter[str] = Counter()
+        for series_id, count in zip(self._last_noted.series_ids, self._last_noted.counts, strict=True):
+            kept[self._state.buffers.by_id[series_id].series.device] += count
+        return kept
 
     def accounts(self) -> list[Account]:
         """Return every device's account. Raises StoreUnavailable."""

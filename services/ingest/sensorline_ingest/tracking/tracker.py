@@ -54,14 +54,15 @@ class Tracker:
         self._last: dict[str, int] = {}
         self._begins_at: int | None = None
         if isinstance(writer, Immediate):
-            self._reconcile(writer.state().readings, last)
+            self._reconcile(writer.state().readings, last, writer.kept())
         self._changed.update(self._outdated(writer.accounts()))
         writer.keep(self._snapshot)
 
-    def _reconcile(self, stored: int, last: dict[str, int]) -> None:
+    def _reconcile(self, stored: int, last: dict[str, int], kept: dict[str, int]) -> None:
         """Find what the process before had no time to note: how many readings of its last commit were repetitions.
 
-        The store knows how many it has; `last` says how many readings of each device were in that commit.
+        The store knows how many it has; `last` says how many readings of each device were in that commit, and `kept` how many
+        of them it stored.
         """
         totals = self.books.totals
         if totals.begins_at < 0:
@@ -69,7 +70,9 @@ class Tracker:
             return
         unsaid = totals.readings - totals.repeated - (stored - totals.begins_at)
         if 0 < unsaid <= sum(last.values()):
-            self._repeated.update(share(unsaid, {}, last))
+            own = {d: count - kept.get(d, 0) for d, count in last.items() if count > kept.get(d, 0)}
+            is_exact = sum(own.values()) == unsaid
+            self._repeated.update(own if is_exact else share(unsaid, {}, last))
 
     def _outdated(self, accounts: list[Account]) -> list[str]:
         """Return the devices whose stored account is older than their book: the process before had no time for it."""
