@@ -1,6 +1,7 @@
 """Plain values that every part speaks: series, readings, devices, batches. No I/O, no clock."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Self
 
@@ -182,12 +183,14 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     """What has become of readings that commits left undecided: stored + repeated of them are decided now.
 
     `refused` ones were counted as stored before, and are dead letters now: the database beyond does not take them.
+    `repeats` are the repeated ones by device.
     """
 
     stored: int = 0
     repeated: int = 0
     shifted: int = 0
     refused: int = 0
+    repeats: Mapping[str, int] = {}
 
     def __add__(self, other: "Settled") -> "Settled":
         return Settled(
@@ -195,6 +198,7 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
             self.repeated + other.repeated,
             self.shifted + other.shifted,
             self.refused + other.refused,
+            Counter(self.repeats) + Counter(other.repeats) if other.repeats else self.repeats,
         )
 
     def __sub__(self, other: "Settled") -> "Settled":
@@ -203,4 +207,5 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
             self.repeated - other.repeated,
             self.shifted - other.shifted,
             self.refused - other.refused,
+            Counter(self.repeats) - Counter(other.repeats) if self.repeats is not other.repeats else {},
         )

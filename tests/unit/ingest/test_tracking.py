@@ -9,7 +9,7 @@ import pytest
 from sensorline.decoders import build_decoders
 from sensorline.events import Account, Event, EventKind
 from sensorline.mqtt import RawMessage
-from sensorline.reading import Batch
+from sensorline.reading import Batch, Settled
 from sensorline.settings import StoreSettings
 from sensorline.stores.sqlite import SqliteReader, SqliteWriter
 from sensorline_ingest.cardinality import Cardinality
@@ -257,6 +257,19 @@ def test_repetitions_of_the_last_commit_before_a_kill_are_counted_for_the_device
     desk, other = ingest.account(), ingest.account("other")
     assert (desk.received, desk.stored, desk.duplicates) == (5, 3, 2)
     assert (other.received, other.stored, other.duplicates) == (6, 6, 0)
+
+
+def test_repetitions_that_a_store_finds_long_after_a_restart_are_counted_for_their_device(
+    ingest: Ingest,
+) -> None:
+    numbered(ingest, 1)
+    numbered(ingest, 2)
+    ingest.kill()
+    ingest.send("1", "sensors/other/t")
+    ingest.pipeline.tracker.settled(Settled(repeated=1, repeats={"desk": 1}))
+    ingest.now_ms += 20_000
+    ingest.tick()
+    assert (ingest.account().duplicates, ingest.account("other").duplicates) == (1, 0)
 
 
 def test_accounts_that_the_process_before_did_not_write_are_written_after_a_kill(ingest: Ingest) -> None:

@@ -129,16 +129,20 @@ class Placing:
             return
         undecided = sum(item.undecided for item in placed.items)
         readings = sum(len(item.entry.values) for item in placed.items)
-        repeated = shifted = 0
+        repeats: Counter[str] = Counter()
+        shifted = 0
         if placed.between:
-            kept, repeated, shifted = self._find_times(placed)
+            kept, repeats, shifted = self._find_times(placed)
             for series, time_ns, value in kept:
                 self._put(placed, self._registry.by_series[series], time_ns, value)
         # What commits did not leave undecided they have counted as stored.
-        placed.settled = Settled(placed.count - (readings - undecided), repeated, shifted)
+        placed.settled = Settled(
+            placed.count - (readings - undecided), repeats.total(), shifted, repeats=repeats
+        )
 
-    def _find_times(self, placed: Placed) -> tuple[list[Instant], int, int]:
-        """Return the readings in between that are new, at the times they get; how many are not; how many got another time."""
+    def _find_times(self, placed: Placed) -> tuple[list[Instant], Counter[str], int]:
+        """Return the readings in between that are new, at the times they get; how many of each device are not; how many got
+        another time."""
         instants = Instants(self._connection, self._bucket)
         instants.look_up(placed.between)
         # Those of the same entries that have their time for themselves.
@@ -156,12 +160,13 @@ class Placing:
                     else:
                         instants.take(*reading)
         kept: list[Instant] = []
-        repeated = shifted = 0
+        repeats: Counter[str] = Counter()
+        shifted = 0
         for series, time_ns, value in placed.between:
             kept_ns = instants.place(series, time_ns, value)
             if kept_ns is None:
-                repeated += 1
+                repeats[series.device] += 1
             else:
                 shifted += kept_ns != time_ns
                 kept.append((series, kept_ns, value))
-        return kept, repeated, shifted
+        return kept, repeats, shifted

@@ -252,7 +252,7 @@ class Tracker:
         """The store has decided about readings that earlier commits left undecided."""
         decided = settled.stored + settled.repeated
         if settled.repeated:
-            self._repeated.update(share(settled.repeated, self._undecided, self._last))
+            self._repeated.update(settled.repeats or share(settled.repeated, self._undecided, self._last))
         if decided:
             self._undecided.subtract(share(decided, self._undecided, {}))
             self._undecided = +self._undecided
