@@ -56,6 +56,8 @@ class Stack:
             Node(name, folder, self.field.environment | {"MQTT_KEEPALIVE_S": 5}, self.pauses(name), self.hold)
             for name in schedule.NODES
         ]
+        # A run that is killed, also by SIGKILL, leaves nothing behind.
+        self.broker.end_with_us()
         self.broker.start()
         self.store_link = self._start_influxd()
         self.ingest = self._build_ingest()
@@ -69,16 +71,17 @@ class Stack:
         self.programs: dict[str, Process] = {
             process.name.replace("mosquitto", "broker"): process for process in named
         }
-        for process in self.programs.values():
-            process.end_with_us()
+        self.ingest.end_with_us()
         self.ingest.start()
         for node in self.nodes:
+            node.end_with_us()
             node.start()
         wait_until(self.is_ready, 30, lambda: f"ingest to be ready\n{self.ingest.output()}")
 
     def _start_influxd(self) -> StoreLink | None:
         if self.influxd is None:
             return None
+        self.influxd.end_with_us()
         self.influxd.start()
         self._influx = self.influxd.server.make_buckets()
         link = StoreLink(self.wires, self.influxd.port)
