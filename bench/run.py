@@ -1,6 +1,6 @@
 """`make bench`: everything that we say is fast or small, measured in one run and printed as one table.
 
-python bench/run.py [store] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [backlog] [influx] [telegraf]
+python bench/run.py [store] [written] [ingest] [path] [queries] [latency] [fanout] [footprint] [catchup] [backlog] [influx] [telegraf]
 """
 
 import platform
@@ -22,10 +22,12 @@ import psutil
 import queries
 import store
 import telegraf
+import written
 from table import Row, render
 
 BENCHES = {
     "store": store.measure,
+    "written": written.measure,
     "ingest": ingest.measure,
     "path": path.measure,
     "latency": latency.measure,
