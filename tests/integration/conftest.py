@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from tests.support import brokers
 from tests.support.brokers import Broker, SharedBroker, make_broker, mosquitto_binary
+from tests.support.doctor import Doctor
 from tests.support.processes import Processes
+from tests.support.production import ProductionMosquitto
 from tests.support.proxy import Proxy
 from tests.support.services import Ingest
 
@@ -23,6 +25,21 @@ def broker(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path)
 def mosquitto(processes: Processes, tmp_path: Path) -> Broker:
     """A running Mosquitto; tests that use it are marked `mosquitto`."""
     return _started(make_broker("mosquitto", tmp_path / "broker"), processes)
+
+
+@pytest.fixture
+def production(processes: Processes, tmp_path: Path) -> ProductionMosquitto:
+    """A broker with the files of mosquitto/ and a device called desk."""
+    broker = ProductionMosquitto(tmp_path / "broker", "desk")
+    processes.add(broker)
+    broker.start()
+    return broker
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Doctor:
+    """`ask(settings, *options)` runs `sensorline doctor` and returns its report."""
+    return Doctor(tmp_path)
 
 
 @pytest.fixture

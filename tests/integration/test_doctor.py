@@ -19,21 +19,6 @@ pytestmark = pytest.mark.mosquitto
 DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
-@pytest.fixture
-def production(processes: Processes, tmp_path: Path) -> ProductionMosquitto:
-    """A broker with the files of mosquitto/ and a device called desk."""
-    broker = ProductionMosquitto(tmp_path / "broker", "desk")
-    processes.add(broker)
-    broker.start()
-    return broker
-
-
-@pytest.fixture
-def ask(tmp_path: Path) -> Doctor:
-    """Return `ask(settings, *options)`."""
-    return Doctor(tmp_path)
-
-
 def test_the_limits_of_an_unchanged_mosquitto_are_found_exactly_and_their_lines_named(
     processes: Processes, tmp_path: Path, ask: Doctor
 ) -> None:

@@ -16,21 +16,6 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.mosquitto
 
 
-@pytest.fixture
-def production(processes: Processes, tmp_path: Path) -> ProductionMosquitto:
-    """A broker with the files of mosquitto/ and a device called desk."""
-    broker = ProductionMosquitto(tmp_path / "broker", "desk")
-    processes.add(broker)
-    broker.start()
-    return broker
-
-
-@pytest.fixture
-def ask(tmp_path: Path) -> Doctor:
-    """Return `ask(settings, *options)`."""
-    return Doctor(tmp_path)
-
-
 def test_f24_a_device_with_ingests_client_id_gets_a_session_of_its_own_and_the_queue_stays(
     production: ProductionMosquitto, processes: Processes, tmp_path: Path
 ) -> None:
