@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every check and test, one after the other, all of them even when one fails; ends with 1 if any failed.
+# Every check and test, all of them even when one fails; ends with 1 if any failed.
 # At the end: which groups of tests were left out, and the command that enables each.
 set -u
 bin=.venv/bin
@@ -25,7 +25,18 @@ if [ -d tests/js ]; then
         left_out="JavaScript tests (tests/js): no node here; enable them with: apt-get install nodejs"
     fi
 fi
-step "Python tests" $bin/python -m pytest
+
+# Most of their time tests wait: for a broker, a browser, a deadline. So two halves that take about as long run side by side.
+beside="tests/integration tests/e2e"
+log=.state/tests-beside.log
+# shellcheck disable=SC2086 # two folders
+$bin/python -m pytest $beside >$log 2>&1 &
+pid=$!
+trap 'kill $pid 2>/dev/null' INT TERM
+step "Python tests, all but $beside" $bin/python -m pytest --ignore=tests/integration --ignore=tests/e2e
+echo "── Python tests, $beside"
+wait $pid || failed="$failed, $beside"
+cat $log
 
 [ -z "$left_out" ] || echo "left out: $left_out"
 if [ -n "$failed" ]; then
