@@ -473,3 +473,54 @@ def test_notes_that_cannot_be_read_do_not_keep_ingest_from_starting(ingest: Inge
     ingest.kill()
     numbered(ingest, 1)
     assert ingest.account().received == 1
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_snapshot_changes_nothing_whether_it_is_kept_or_its_transaction_fails(
+    ingest: Ingest, is_kept: bool
+) -> None:
+    body = f'{{"value":1,"ts":{NOW_MS}}}'
+    ingest.send(body, packet_id=7)
+    ingest.send(body, packet_id=7, dup=True)
+    ingest.send(body, packet_id=8)
+    tracker = ingest.pipeline.tracker
+    assert tracker._snapshot() == tracker._snapshot()
+    if is_kept:
+        notes, journal = ingest.writer._state.notes, ingest.writer._state.journal
+        with ingest.writer._state.transaction():
+            notes.save(ingest.writer._db, journal.newest)
+        notes.saved(journal.newest)
+    ingest.send(f'{{"value":2,"ts":{NOW_MS + 1}}}')
+    ingest.kill()
+    assert ingest.account().duplicates == ingest.pipeline.totals.duplicates == 2
+
+
+def test_what_is_unsaid_is_kept_by_the_snapshot_of_an_orderly_end(ingest: Ingest) -> None:
+    body = f'{{"value":1,"ts":{NOW_MS}}}'
+    ingest.send(body, packet_id=7)
+    ingest.send(body, packet_id=7, dup=True)
+    ingest.send(body, packet_id=8)
+    for _ in range(2):
+        ingest.writer.close()
+        ingest.start()
+        assert ingest.pipeline.totals.duplicates == 2
+    ingest.now_ms += 20_000
+    ingest.tick()
+    assert ingest.account().duplicates == 2
+
+
+def test_what_is_told_is_the_same_after_a_kill_whatever_part_of_a_millisecond_it_is(ingest: Ingest) -> None:
+    def numbered_at(seq: int, at_ns: int) -> None:
+        body = f'{{"value":1,"ts":{NOW_MS + seq},"seq":{seq}}}'.encode()
+        ingest.take((b"sensors/desk/t", body, 0, 0, at_ns))
+
+    # The hole is told of after 5 s: here, at 5 s less a millisecond and a part of one.
+    numbered_at(1, NOW_MS * MS)
+    numbered_at(3, NOW_MS * MS)
+    numbered_at(4, (NOW_MS + 5_000) * MS + 999_999)
+    numbered_at(6, (NOW_MS + 5_000) * MS + 999_999)
+    numbered_at(7, (NOW_MS + 7_000) * MS + 1)
+    numbered_at(5, (NOW_MS + 7_000) * MS + 1)
+    before = ingest.pipeline.tracker.books.snapshot()
+    ingest.kill()
+    assert ingest.pipeline.tracker.books.snapshot() == before

@@ -4,7 +4,7 @@ Books change by `take` and `due` only, and only by what those are given: the sam
 So what was said (notes.py) is all that has to be durable between two snapshots.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -80,11 +80,16 @@ class Totals(msgspec.Struct, array_like=True, gc=False):
     begins_at: int = -1
 
 
+Unsaid = tuple[str, int, int]
+"""A device's readings that were sent again by the broker, and that the store had already, of which no notes speak yet."""
+
+
 class _Snapshot(msgspec.Struct, array_like=True, gc=False):
     version: int
     now_ns: int
     devices: list[Device]
     totals: Totals
+    unsaid: list[Unsaid] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -101,6 +106,8 @@ class Books:
         self.devices: list[Device] = []
         self.by_name: dict[str, Device] = {}
         self.late_limits: LateLimits = {}
+        self.unsaid: list[Unsaid] = []
+        """What the snapshot knew beyond these books. The first notes after it say all of it."""
         self._touched: dict[str, set[int]] = {}
         """Device → its incidents of which something is still to be told, or may be."""
         self._is_full = False
@@ -200,14 +207,15 @@ class Books:
                 del self._touched[name]
         return events
 
-    def snapshot(self) -> bytes:
-        """Return all of it."""
-        return _encode(_Snapshot(_VERSION, self.now_ns, self.devices, self.totals))
+    def snapshot(self, unsaid: Sequence[Unsaid] = ()) -> bytes:
+        """Return all of it, and what is known beyond it."""
+        return _encode(_Snapshot(_VERSION, self.now_ns, self.devices, self.totals, [*unsaid]))
 
     def restore(self, snapshot: bytes) -> None:
         """Begin with what a snapshot says. Raises msgspec.MsgspecError for one that is none."""
         said = _decode(snapshot)
         self.now_ns, self.devices, self.totals = said.now_ns, said.devices, said.totals
+        self.unsaid = said.unsaid
         self.by_name = {device.name: device for device in self.devices}
         self._touched = {d.name: set(d.numbers.incidents) for d in self.devices if d.numbers.incidents}
         for device in self.devices:

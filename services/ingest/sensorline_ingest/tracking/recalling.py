@@ -24,6 +24,7 @@ def recalled(writer: StoreWriter) -> tuple[Books, dict[str, int]]:
         for data in notes:
             said = decode(books, data)
             say(books, said)
+            books.unsaid = []
             books.due(said.now_ns)
             last = {found.device: found.readings for found in said.observed if found.readings}
     except (ValueError, msgspec.MsgspecError) as exc:

@@ -47,8 +47,8 @@ class Tracker:
         self._asked_ns = 0
         self._accounts_ns = 0
         self._changed: set[str] = set()
-        self._redelivered: Counter[str] = Counter()
-        self._repeated: Counter[str] = Counter()
+        self._redelivered = Counter({device: count for device, count, _ in self.books.unsaid})
+        self._repeated = Counter({device: count for device, _, count in self.books.unsaid})
         self._behind: Counter[str] = Counter()
         self._undecided: Counter[str] = Counter()
         self._last: dict[str, int] = {}
@@ -68,7 +68,7 @@ class Tracker:
         if totals.begins_at < 0:
             self._begins_at = stored
             return
-        unsaid = totals.readings - totals.repeated - (stored - totals.begins_at)
+        unsaid = totals.readings - totals.repeated - self._repeated.total() - (stored - totals.begins_at)
         if 0 < unsaid <= sum(last.values()):
             own = {d: count - kept.get(d, 0) for d, count in last.items() if count > kept.get(d, 0)}
             is_exact = sum(own.values()) == unsaid
@@ -84,11 +84,12 @@ class Tracker:
         ]
 
     def _snapshot(self) -> bytes:
-        """Return the books as of the last commit, with what has become known of it since."""
-        found: dict[str, Observed] = {}
-        self._add_unsaid(found)
-        self.books.take(found.values(), self.books.now_ns)
-        return self.books.snapshot()
+        """Return the books as of the last commit, and beside them what has become known of it since.
+
+        Nothing changes, since the transaction that is to keep this may fail. The next notes say what is unsaid, either way.
+        """
+        known = sorted(self._redelivered.keys() | self._repeated.keys())
+        return self.books.snapshot([(d, self._redelivered[d], self._repeated[d]) for d in known])
 
     @property
     def discarded(self) -> int:
@@ -136,7 +137,8 @@ class Tracker:
                     batch.events.append(end)
         if words:
             self._note_health(batch, refused, last_ns)
-        self._tell(batch, last_ns, books.due(last_ns))
+        # As `recalled` asks, which knows whole milliseconds only: so a restart finds the same events told.
+        self._tell(batch, last_ns, books.due(last_ns // _MS * _MS))
 
     def _say(self, batch: Batch, found: dict[str, Observed], words: list[Word], now_ns: int) -> None:
         """Say to the books, and in the notes, what was found, and what has waited for a batch to go with."""
