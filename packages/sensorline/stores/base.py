@@ -51,11 +51,12 @@ class DeviceInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class WriterState(msgspec.Struct, frozen=True, gc=False):
-    """What a writer would like to tell people: readings, dead letters and rollup windows still to do."""
+    """What a writer would like to tell people: readings, dead letters, rollup windows still to do, readings still undecided."""
 
     readings: int
     dead_letters: int
     dirty_windows: int
+    undecided: int = 0
 
 
 class Backlog(msgspec.Struct, frozen=True, gc=False):
@@ -154,7 +155,7 @@ class StoreWriter(Protocol):
         ...
 
     def state(self) -> WriterState:
-        """Return counts for people; what `settled` has not returned yet is not in them."""
+        """Return counts for people; what `settled` has not returned yet is still undecided in them. Raises StoreUnavailable."""
         ...
 
     def close(self) -> None:

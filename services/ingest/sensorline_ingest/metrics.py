@@ -72,7 +72,12 @@ class IngestMetrics:
         )
         self.accepted = Counter(
             "sensorline_ingest_readings_accepted",
-            "Readings taken, a rejected message counting 1: stored + rejected + discarded",
+            "Readings taken, a rejected message counting 1, counted before they are stored",
+            registry=r,
+        )
+        self.unaccounted = Gauge(
+            "sensorline_ingest_readings_unaccounted",
+            "Readings taken that are neither stored, rejected, discarded nor undecided: 0 while all is well",
             registry=r,
         )
         self.discarded = Counter(

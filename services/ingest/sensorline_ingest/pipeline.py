@@ -9,11 +9,12 @@ import structlog
 
 from sensorline import topics
 from sensorline.decoders import Decoded, Decoders
-from sensorline.errors import Rejected
+from sensorline.errors import Rejected, StoreUnavailable
 from sensorline.mqtt import RawMessage
 from sensorline.mqtt.arrivals import FLAG_DUP, FLAG_RETAIN
 from sensorline.reading import Batch, DeadLetter, Series
 from sensorline.stores.base import StoreWriter
+from sensorline_ingest.balance import Balance
 from sensorline_ingest.cardinality import Cardinality
 from sensorline_ingest.metrics import IngestMetrics
 from sensorline_ingest.quick import QuickWay
@@ -32,9 +33,12 @@ DEVICES_IN_METRICS = 100
 
 
 class Totals(msgspec.Struct):
-    """What has become of readings since the store was made: accepted = stored + rejected + duplicates.
+    """What has become of readings since the store was made.
 
-    A rejected message counts 1. `repeated` readings are those of the duplicates that the store has found since this start.
+    `accepted` were taken, which tracking counts before they are stored; a rejected message counts 1. What was `stored` and
+    `rejected` the store says. `undecided` ones are durable, and the store has yet to find out whether they are repetitions.
+    `unaccounted` = accepted - stored - rejected - duplicates - undecided: 0 while all is well. `repeated` readings are those
+    of the duplicates that the store has found since this start.
     """
 
     accepted: int
@@ -42,6 +46,8 @@ class Totals(msgspec.Struct):
     rejected: int
     duplicates: int
     repeated: int = 0
+    undecided: int = 0
+    unaccounted: int = 0
 
 
 class Pipeline:
@@ -62,15 +68,33 @@ class Pipeline:
         self.tracker = Tracker(writer)
         self._tracked = msgspec.structs.replace(self.tracker.books.totals)
         metrics.device_missing.ask = lambda: self.tracker.missing_of_devices(DEVICES_IN_METRICS)
-        state = writer.state()
-        self._stored, self._rejected, self._repeated = state.readings, state.dead_letters, 0
+        self._balance = Balance(metrics)
+        self._repeated = 0
+        self._ask_store()
+        self._accepted = self.tracker.accepted
 
     @property
     def totals(self) -> Totals:
         """The counts at this moment."""
-        duplicates = self.tracker.discarded
-        accepted = self._stored + self._rejected + duplicates
-        return Totals(accepted, self._stored, self._rejected, duplicates, self._repeated)
+        accepted, duplicates = self.tracker.accepted, self.tracker.discarded
+        stored, rejected, undecided = self._stored, self._rejected, self._undecided
+        unaccounted = accepted - stored - rejected - duplicates - undecided
+        return Totals(accepted, stored, rejected, duplicates, self._repeated, undecided, unaccounted)
+
+    def _ask_store(self) -> None:
+        state = self._writer.state()
+        self._stored, self._rejected, self._undecided = state.readings, state.dead_letters, state.undecided
+
+    def reconcile(self, now_s: float) -> None:
+        """Once a second of this monotonic time, hold what was taken against what the store says. Not while a commit is tried again."""
+        if self._balance.is_due(now_s) and self.tracker.is_between_commits:
+            try:
+                self._ask_store()
+            except StoreUnavailable as exc:
+                # The next commit meets the same trouble and says so.
+                log.debug("balance_not_checked", detail=str(exc))
+                return
+            self._balance.note(self.totals.unaccounted, now_s)
 
     def begin_session(self) -> None:
         """The broker began a new session: what it sends again from now on was not received before."""
@@ -134,7 +158,7 @@ class Pipeline:
         for device, count in Counter(reading.series.device for reading in readings).items():
             self.tracker.redelivered(device, count)
         self._metrics.discarded.inc(len(readings))
-        self._metrics.accepted.inc(len(readings))
+        self._count_accepted()
 
     def _take(self, batch: Batch, topic: bytes, decoded: Decoded) -> list[Rejected]:
         """Take what a message says into the batch; return what of it was rejected."""
@@ -187,14 +211,20 @@ class Pipeline:
         metrics.repeated.inc(committed.repeated)
         metrics.shifted.inc(committed.shifted)
         metrics.discarded.inc(committed.repeated)
-        metrics.accepted.inc(committed.stored + committed.repeated + len(batch.dead_letters))
         self.tracker.committed(committed)
+        self._count_accepted()
         self._count_tracked()
         self._stored += committed.stored
+        self._undecided += committed.undecided
         self._repeated += committed.repeated
         self._rejected += len(batch.dead_letters)
         for reason, count in Counter(d.reason for d in batch.dead_letters).items():
             metrics.rejected.labels(reason).inc(count)
+
+    def _count_accepted(self) -> None:
+        accepted = self.tracker.accepted
+        self._metrics.accepted.inc(accepted - self._accepted)
+        self._accepted = accepted
 
     def _count_tracked(self) -> None:
         totals, before, metrics = self.tracker.books.totals, self._tracked, self._metrics
@@ -213,8 +243,8 @@ class Pipeline:
         metrics.shifted.inc(settled.shifted)
         metrics.refused.inc(settled.refused)
         metrics.discarded.inc(settled.repeated)
-        metrics.accepted.inc(settled.stored + settled.repeated)
         self.tracker.settled(settled)
         self._stored += settled.stored - settled.refused
+        self._undecided -= settled.stored + settled.repeated
         self._repeated += settled.repeated
         self._rejected += settled.refused

@@ -223,6 +223,8 @@ class Ingest:
         metrics.dirty_windows.set(self._writer.waiting_windows)
         backlog = self._writer.backlog()
         self._pipeline.settle()
+        if state == "running":
+            self._pipeline.reconcile(time.monotonic())
         totals = msgspec.structs.asdict(self._pipeline.totals)
         tracked = self._pipeline.tracker.books.totals
         facts = {

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from sensorline.decoders import build_decoders
 from sensorline.events import Account, Event, EventKind
@@ -524,3 +525,70 @@ def test_what_is_told_is_the_same_after_a_kill_whatever_part_of_a_millisecond_it
     before = ingest.pipeline.tracker.books.snapshot()
     ingest.kill()
     assert ingest.pipeline.tracker.books.snapshot() == before
+
+
+def test_what_the_store_does_not_have_is_shown_and_told_after_a_minute(
+    ingest: Ingest,
+) -> None:
+    for seq in range(5):
+        numbered(ingest, seq)
+    ingest.send("hello")
+    ingest.pipeline.reconcile(0.0)
+    assert ingest.pipeline.totals.unaccounted == 0
+    assert ingest.counted("readings_unaccounted") == 0
+    ingest.writer._db.execute("UPDATE counter SET n = n - 2 WHERE name = 'readings'")
+    with capture_logs() as logs:
+        ingest.pipeline.reconcile(0.5)
+        assert ingest.counted("readings_unaccounted") == 0
+        for now_s in (1.0, 60.0):
+            ingest.pipeline.reconcile(now_s)
+            assert (ingest.counted("readings_unaccounted"), logs) == (2, [])
+        ingest.pipeline.reconcile(61.0)
+        ingest.pipeline.reconcile(90.0)
+        (told,) = logs
+        assert (told["event"], told["log_level"], told["readings"]) == ("readings_unaccounted", "warning", 2)
+        totals = ingest.pipeline.totals
+        assert (totals.accepted, totals.stored, totals.rejected, totals.unaccounted) == (6, 3, 1, 2)
+    ingest.writer._db.execute("UPDATE counter SET n = n + 2 WHERE name = 'readings'")
+    ingest.pipeline.reconcile(120.0)
+    assert ingest.counted("readings_unaccounted") == 0
+
+
+@pytest.mark.parametrize("lost", ["readings", "dead_letters"])
+def test_what_the_store_has_lost_is_missed_after_a_restart_too(ingest: Ingest, lost: str) -> None:
+    for seq in range(3):
+        ingest.send(f'{{"value":{seq},"ts":{NOW_MS + seq}}}')
+        ingest.send("hello", topic="not/ours")
+    ingest.kill()
+    assert ingest.pipeline.totals.unaccounted == 0
+    ingest.writer._db.execute("UPDATE counter SET n = n - 2 WHERE name = ?", (lost,))
+    ingest.writer.close()
+    ingest.start()
+    ingest.pipeline.reconcile(0.0)
+    assert ingest.counted("readings_unaccounted") == 2
+
+
+def test_a_store_that_was_filled_before_anybody_counted_is_no_difference(ingest: Ingest) -> None:
+    cardinality = Cardinality((), 10, 10)
+    batch = Pipeline(build_decoders(), ingest.writer, cardinality, IngestMetrics()).decode(
+        [(b"sensors/desk/t", b"1", 0, 0, NOW_MS * MS), (b"sensors/desk/t", b"x", 0, 0, NOW_MS * MS)]
+    )
+    batch.notes = b""
+    ingest.writer.commit(batch)
+    ingest.kill()
+    for _ in range(2):
+        ingest.send("hello")
+        totals = ingest.pipeline.totals
+        assert totals.unaccounted == 0
+        ingest.kill()
+    assert (totals.accepted, totals.stored, totals.rejected) == (4, 1, 3)
+
+
+def test_what_is_not_committed_yet_is_not_accepted_yet(ingest: Ingest) -> None:
+    numbered(ingest, 1)
+    batch = ingest.pipeline.decode([(b"sensors/desk/t", b"2", 0, 0, ingest.now_ms * MS)])
+    assert (ingest.pipeline.totals.accepted, ingest.pipeline.totals.unaccounted) == (1, 0)
+    ingest.pipeline.reconcile(0.0)
+    ingest.pipeline.commit(batch)
+    assert (ingest.pipeline.totals.accepted, ingest.pipeline.totals.unaccounted) == (2, 0)
+    assert ingest.counted("readings_accepted_total") == 2

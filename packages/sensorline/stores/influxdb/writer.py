@@ -47,8 +47,10 @@ class InfluxWriter:
         counts = local.load_counts(self._file)
         self._outbox = Outbox(self._file, counts["delivered"], int(store.journal_max_mb * 10**6))
         self._stored = counts["readings"]
+        self._left_undecided = 0
         for item in self._outbox.scan():
             self._stored += len(item.entry.values) - item.undecided
+            self._left_undecided += item.undecided
             for series_id, first, behind in item.entry.groups():
                 known = self._registry.by_id[series_id]
                 newest_ns = max(item.entry.times_ns[first:behind])
@@ -126,6 +128,7 @@ class InfluxWriter:
                 self._registry.by_id[series_id].committed_number = number
         stored = len(entry.values) - undecided
         self._stored += stored
+        self._left_undecided += undecided
         self._ledger.wrote_facts(changed)
         if has_events:
             self._telling.wrote()
@@ -272,7 +275,8 @@ class InfluxWriter:
         readings = self._stored + told.stored - told.refused
         # Of readings that were refused since, `settled` is still to tell.
         letters -= self._forwarder.settled.refused - told.refused
-        return WriterState(readings, letters, self.waiting_windows)
+        undecided = self._left_undecided - told.stored - told.repeated
+        return WriterState(readings, letters, self.waiting_windows, undecided)
 
     def close(self) -> None:
         """Stop delivering, note how far it has come, and close the file and the connections."""

@@ -270,8 +270,13 @@ class SqliteWriter(Immediate):
         return len(self._state.buffers.filled)
 
     def state(self) -> Counts:
-        """Return counts for people."""
-        counts = self._ledger.counts()
+        """Return counts for people. Raises StoreUnavailable."""
+        try:
+            if self._is_stale:
+                self._load()
+            counts = self._ledger.counts()
+        except sqlite3.Error as exc:
+            raise StoreUnavailable(f"cannot read {self._path}: {exc}") from exc
         buffers = self._state.buffers
         return Counts(counts["readings"] + buffers.unsealed, counts["dead_letters"], buffers.windows())
 

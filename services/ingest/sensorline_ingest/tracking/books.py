@@ -13,7 +13,7 @@ import structlog
 from sensorline.decoders.facts import COUNT_MAX
 from sensorline.events import Account, Event
 from sensorline_ingest.tracking.numbers import Numbers
-from sensorline_ingest.tracking.observing import LATE_NS, LateLimits, Observed
+from sensorline_ingest.tracking.observing import ALL, LATE_NS, LateLimits, Observed
 from sensorline_ingest.tracking.rhythm import Rhythm
 from sensorline_ingest.tracking.silences import INTERVALS
 
@@ -68,7 +68,8 @@ class Device(msgspec.Struct, array_like=True, gc=False):
 class Totals(msgspec.Struct, array_like=True, gc=False):
     """Sums over all devices. `readings` were in batches, `repeated` of them the store had already.
 
-    `begins_at` is how many readings the store had when tracking began, -1 while nobody has said.
+    `begins_at` is how many readings the store had when tracking began, `rejects` how many messages were rejected since the store was
+    made: -1 while nobody has said.
     """
 
     missing: int = 0
@@ -78,6 +79,7 @@ class Totals(msgspec.Struct, array_like=True, gc=False):
     readings: int = 0
     repeated: int = 0
     begins_at: int = -1
+    rejects: int = -1
 
 
 Unsaid = tuple[str, int, int]
@@ -130,6 +132,10 @@ class Books:
         for found in observed:
             totals.readings += found.readings
             totals.repeated += found.repeated
+            totals.duplicates += found.repeated + found.redelivered
+            if found.device == ALL:
+                totals.rejects = max(totals.rejects, 0) + found.rejected
+                continue
             device = self.device(found.device)
             if device is None:
                 continue
@@ -144,7 +150,6 @@ class Books:
                 device.rejected += found.rejected
             if found.repeated or found.redelivered:
                 device.duplicates += found.repeated + found.redelivered
-                totals.duplicates += found.repeated + found.redelivered
             if found.late:
                 device.late += found.late
                 totals.late += found.late

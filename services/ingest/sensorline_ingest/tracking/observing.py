@@ -15,6 +15,9 @@ from sensorline_ingest.tracking.numbers import Range
 LATE_NS: Final = 10 * 10**9
 """A reading that is older than this when it is received is late; with a longer interval, three of those."""
 
+ALL: Final = ""
+"""Stands for all devices: rejected messages are counted there, too, since of many nobody can tell whose they are."""
+
 LateLimits = dict[str, int]
 """Device → ns, for devices that have another limit than LATE_NS (always a greater one)."""
 

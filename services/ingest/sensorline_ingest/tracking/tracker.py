@@ -10,10 +10,11 @@ from sensorline.mqtt import RawMessage
 from sensorline.reading import Batch, Committed, DeviceFacts, Settled
 from sensorline.stores.base import Immediate, StoreWriter
 from sensorline_ingest.tracking import notes as notes_
+from sensorline_ingest.tracking.baseline import Baseline, unsaid_repetitions
 from sensorline_ingest.tracking.books import Word
 from sensorline_ingest.tracking.clocks import Clocks
 from sensorline_ingest.tracking.notes import Notes
-from sensorline_ingest.tracking.observing import Observed, Observer
+from sensorline_ingest.tracking.observing import ALL, Observed, Observer
 from sensorline_ingest.tracking.recalling import recalled
 from sensorline_ingest.tracking.refusals import Refusals
 from sensorline_ingest.tracking.sharing import share
@@ -52,27 +53,16 @@ class Tracker:
         self._behind: Counter[str] = Counter()
         self._undecided: Counter[str] = Counter()
         self._last: dict[str, int] = {}
-        self._begins_at: int | None = None
+        self._in_flight = 0
+        state, totals = writer.state(), self.books.totals
+        self._baseline = Baseline.of(totals, state)
         if isinstance(writer, Immediate):
-            self._reconcile(writer.state().readings, last, writer.kept())
+            known = state.readings + self._repeated.total()
+            self._repeated.update(unsaid_repetitions(totals, known, last, writer.kept()))
+        else:
+            self._baseline.forgive(totals, state, self.discarded)
         self._changed.update(self._outdated(writer.accounts()))
         writer.keep(self._snapshot)
-
-    def _reconcile(self, stored: int, last: dict[str, int], kept: dict[str, int]) -> None:
-        """Find what the process before had no time to note: how many readings of its last commit were repetitions.
-
-        The store knows how many it has; `last` says how many readings of each device were in that commit, and `kept` how many
-        of them it stored.
-        """
-        totals = self.books.totals
-        if totals.begins_at < 0:
-            self._begins_at = stored
-            return
-        unsaid = totals.readings - totals.repeated - self._repeated.total() - (stored - totals.begins_at)
-        if 0 < unsaid <= sum(last.values()):
-            own = {d: count - kept.get(d, 0) for d, count in last.items() if count > kept.get(d, 0)}
-            is_exact = sum(own.values()) == unsaid
-            self._repeated.update(own if is_exact else share(unsaid, {}, last))
 
     def _outdated(self, accounts: list[Account]) -> list[str]:
         """Return the devices whose stored account is older than their book: the process before had no time for it."""
@@ -90,6 +80,21 @@ class Tracker:
         """
         known = sorted(self._redelivered.keys() | self._repeated.keys())
         return self.books.snapshot([(d, self._redelivered[d], self._repeated[d]) for d in known])
+
+    @property
+    def accepted(self) -> int:
+        """Readings that were taken since the store was made, a rejected message counting 1: from tracking's books alone.
+
+        A batch that is not committed yet is not among them.
+        """
+        totals = self.books.totals
+        redelivered = totals.duplicates - totals.repeated + self._redelivered.total()
+        return totals.readings + redelivered + self._baseline.over(totals) - self._in_flight
+
+    @property
+    def is_between_commits(self) -> bool:
+        """Whether all that was observed is committed."""
+        return not self._in_flight
 
     @property
     def discarded(self) -> int:
@@ -123,6 +128,8 @@ class Tracker:
         found = self._observer.observe(batch, first_ns, last_ns, books.late_limits)
         if batch.dead_letters:
             self._add_rejects(batch, found)
+            found[ALL] = Observed(ALL, rejected=len(batch.dead_letters))
+        self._in_flight = sum(observed.readings for observed in found.values()) + len(batch.dead_letters)
         self._last = {device: observed.readings for device, observed in found.items()}
         self._behind = Counter({o.device: o.behind for o in found.values() if o.behind})
         words = [word for facts in batch.facts if (word := _word(facts))] if batch.facts else []
@@ -143,11 +150,14 @@ class Tracker:
     def _say(self, batch: Batch, found: dict[str, Observed], words: list[Word], now_ns: int) -> None:
         """Say to the books, and in the notes, what was found, and what has waited for a batch to go with."""
         self._add_unsaid(found)
-        notes = Notes(now_ns // _MS * _MS, list(found.values()), words, self._resumes, self._begins_at)
-        self._resumes, self._begins_at = False, None
+        begins_at, rejects = self._baseline.take()
+        if rejects is not None:
+            found.setdefault(ALL, Observed(ALL)).rejected += rejects
+        notes = Notes(now_ns // _MS * _MS, list(found.values()), words, self._resumes, begins_at)
+        self._resumes = False
         batch.notes = notes_.encode(self.books, notes)
         notes_.say(self.books, notes)
-        self._changed.update(found)
+        self._changed.update(found.keys() - {ALL})
 
     def _add_unsaid(self, found: dict[str, Observed]) -> None:
         for device, count in self._redelivered.items():
@@ -243,6 +253,7 @@ class Tracker:
 
     def committed(self, committed: Committed) -> None:
         """The batch of the last `observe` is durable."""
+        self._in_flight = 0
         if committed.repeated:
             self._repeated.update(
                 self._writer.repeats() or share(committed.repeated, self._behind, self._last)
