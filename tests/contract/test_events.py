@@ -174,6 +174,24 @@ def test_ended_events_are_bounded_and_the_newest_are_kept(
         store.close()
 
 
+def test_a_device_pushes_out_its_own_ended_events_only(
+    make_store: Callable[..., Any], batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensorline.stores.sqlite.events.EVENTS_MAX", 8)
+    monkeypatch.setattr("sensorline.stores.sqlite.events.EVENTS_OF_DEVICE_MAX", 5)
+    store = make_store()
+    try:
+        quiet = hole(batch, -90, -80, device="quiet")
+        noisy = [hole(batch, s, s + 1) for s in range(50)]
+        store.writer.commit(Batch(events=[quiet, *noisy]))
+        while store.writer.maintain(batch.t0_ns):
+            pass
+        store.writer.commit(batch.readings((1, 1.0)))
+        assert store.reader.events(*EVER) == [*noisy[:44:-1], quiet]
+    finally:
+        store.close()
+
+
 def test_ended_events_are_forgotten_with_the_readings(make_store: Callable[..., Any], batch: Any) -> None:
     store = make_store(keep_raw_days=10)
     try:

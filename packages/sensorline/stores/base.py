@@ -192,7 +192,7 @@ class StoreReader(Protocol):
     ) -> list[Event]:
         """Return the newest `limit` events that touch start_ns ≤ time < end_ns, newest start first.
 
-        With `device`, its own and those that concern all devices. Ended ones are kept as long as single readings, the newest 100,000 of them.
+        With `device`, its own and those that concern all devices. Ended ones are kept as long as single readings, the newest 1,000 of a device and 100,000 of all.
         """
         ...
 

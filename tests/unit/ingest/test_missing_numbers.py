@@ -11,7 +11,7 @@ from sensorline.events import Event
 from sensorline_ingest.tracking.books import Books, Word
 from sensorline_ingest.tracking.incidents import GRACE_NS, UPDATE_NS
 from sensorline_ingest.tracking.notes import Notes, decode, encode, say
-from sensorline_ingest.tracking.numbers import MAX_HOLES, MAX_MISSING, MAX_RUNS, Numbers
+from sensorline_ingest.tracking.numbers import INCIDENTS_A_BATCH, MAX_HOLES, MAX_MISSING, MAX_RUNS, Numbers
 from sensorline_ingest.tracking.observing import Observed, as_ranges
 
 NOW_NS = 1_790_000_000_000_000_000
@@ -204,6 +204,21 @@ def test_holes_that_lie_close_together_are_one_event_and_others_are_not() -> Non
     events = due(numbers, NOW_NS + GRACE_NS)
     assert [event.ranges for event in events] == [[(1, 1), (3, 3)], [(1_001, 1_001)]]
     assert len({event.id for event in events}) == 2
+
+
+def test_holes_of_one_batch_are_few_events_however_far_apart_they_lie() -> None:
+    hour = 3_600 * S
+    numbers, touched = Numbers(), set[int]()
+    for n in range(0, 4_000, 2):
+        numbers.take((n, n, n * hour, n * hour), 10_000 * hour, touched)
+    events = numbers.due("desk", touched, 10_000 * hour + GRACE_NS)
+    assert len(events) == INCIDENTS_A_BATCH
+    assert sum(event.count for event in events) == numbers.missing == 1_999
+    assert (events[0].start_ns, events[-1].end_ns) == (0, 3_998 * hour)
+    # Another batch has its own.
+    numbers.take((5_000, 5_000, 5_000 * hour, 5_000 * hour), 10_001 * hour, touched)
+    (event,) = numbers.due("desk", touched, 10_001 * hour + GRACE_NS)
+    assert (event.count, event.start_ns) == (1_001, 3_998 * hour)
 
 
 @pytest.mark.parametrize("begin", [0, 1])

@@ -32,7 +32,10 @@ OPEN_NS: Final = 2**63 - 1
 """The end of an event that goes on."""
 
 EVENTS_MAX = 100_000
-"""Ended events beyond so many are deleted, the oldest first: a device with nothing but holes must not fill the disk."""
+"""Ended events beyond so many are deleted, the oldest first: devices with nothing but holes must not fill the disk."""
+
+EVENTS_OF_DEVICE_MAX = 1_000
+"""Of one device so many are kept: it pushes out its own, not those of others."""
 
 _event = msgspec.msgpack.Decoder(Event).decode
 _account = msgspec.msgpack.Decoder(Account).decode
@@ -101,12 +104,25 @@ def accounts(db: sqlite3.Connection) -> list[Account]:
 
 def forget(db: sqlite3.Connection, before_ns: int) -> list[tuple[str, str]]:
     """Delete the events that ended before a time, and ended ones that are too many; return their ids and devices."""
-    return db.execute(
+    too_many = db.execute(
+        "SELECT device FROM event WHERE end_ns < ? GROUP BY device HAVING count(*) > ?",
+        (OPEN_NS, EVENTS_OF_DEVICE_MAX),
+    ).fetchall()
+    gone: list[tuple[str, str]] = []
+    # Before all are counted: the share of each device comes first.
+    for (device,) in too_many:
+        gone += db.execute(
+            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE device = ? AND end_ns < ?"
+            " ORDER BY end_ns DESC, start_ns DESC LIMIT -1 OFFSET ?) RETURNING id, device",
+            (device, OPEN_NS, EVENTS_OF_DEVICE_MAX),
+        ).fetchall()
+    gone += db.execute(
         "DELETE FROM event WHERE end_ns < ?1 OR id IN"
         " (SELECT id FROM event WHERE end_ns < ?2 ORDER BY end_ns DESC, start_ns DESC LIMIT -1 OFFSET ?3)"
         " RETURNING id, device",
         (before_ns, OPEN_NS, EVENTS_MAX),
     ).fetchall()
+    return gone
 
 
 def unreadable(db: sqlite3.Connection) -> Iterator[str]:

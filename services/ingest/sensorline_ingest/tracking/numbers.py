@@ -21,6 +21,8 @@ MAX_RUNS: Final = 4
 MAX_MISSING: Final = 2**48
 """So many numbers of a device are missing at most; what would be more begins another run. The sum over all devices stays in 64 bits."""
 HOLES_IN_INCIDENT: Final = 100
+INCIDENTS_A_BATCH: Final = 10
+"""Of one batch a device makes so many events; its further holes belong to the last of them, wherever they lie."""
 
 Range = tuple[int, int, int, int]
 """First and last number, both included, and the times of their readings in ns."""
@@ -36,6 +38,9 @@ class Numbers(msgspec.Struct, array_like=True, gc=False):
     """The incident of the hole that was found last."""
     anew: Run | None = None
     """What would be another run, if the number after it follows."""
+    batch_ns: int = 0
+    batch_incidents: int = 0
+    """How many incidents began in the batch of that time."""
 
     @property
     def expected(self) -> int:
@@ -157,7 +162,7 @@ class Numbers(msgspec.Struct, array_like=True, gc=False):
     def _add_hole(
         self, run: Run, first: int, last: int, before_ns: int, after_ns: int, now_ns: int, touched: set[int]
     ) -> None:
-        incident = self._incident_for(before_ns, after_ns)
+        incident = self._incident_for(before_ns, after_ns, now_ns)
         incident.holes += 1
         touched.add(incident.id)
         hole = Hole(first, last, before_ns, after_ns, now_ns, incident.id)
@@ -170,19 +175,25 @@ class Numbers(msgspec.Struct, array_like=True, gc=False):
             oldest = next(r for r in self.runs if r.holes)
             self._only_count(oldest.holes.pop(0), touched)
 
-    def _incident_for(self, before_ns: int, after_ns: int) -> Incident:
+    def _incident_for(self, before_ns: int, after_ns: int, now_ns: int) -> Incident:
         latest = self.incidents.get(self.latest)
-        if (
-            latest is not None
-            and latest.holes < HOLES_IN_INCIDENT
-            and latest.start_ns - JOIN_NS <= before_ns <= latest.end_ns + JOIN_NS
+        if now_ns != self.batch_ns:
+            self.batch_ns, self.batch_incidents = now_ns, 0
+        if latest is not None and (
+            self.batch_incidents >= INCIDENTS_A_BATCH
+            or (
+                latest.holes < HOLES_IN_INCIDENT
+                and latest.start_ns - JOIN_NS <= before_ns <= latest.end_ns + JOIN_NS
+            )
         ):
+            latest.start_ns = min(latest.start_ns, before_ns)
             latest.end_ns = max(latest.end_ns, after_ns)
             return latest
         number = before_ns // 10**6
         while number in self.incidents or number == self.latest:
             number += 1
         self.latest = number
+        self.batch_incidents += 1
         incident = self.incidents[number] = Incident(number, before_ns, after_ns)
         return incident
 
