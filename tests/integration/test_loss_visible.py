@@ -89,7 +89,8 @@ def test_37_of_10_000_removed_in_transit_are_told_of_and_where(
 
 
 def balance(status: dict[str, Any]) -> bool:
-    return bool(status["accepted"] == status["stored"] + status["rejected"] + status["duplicates"])
+    known = status["stored"] + status["rejected"] + status["duplicates"] + status["undecided"]
+    return bool(status["accepted"] == known and status["unaccounted"] == 0)
 
 
 def test_the_books_balance_at_any_moment_in_status_and_metrics(
@@ -185,3 +186,4 @@ def test_the_books_are_right_after_kills_at_any_instant(any_broker: Broker, make
     assert account.missing == len(lost)
     assert account.received == account.stored + account.rejected + account.duplicates
     assert ingest.metric("sensorline_ingest_readings_missing") == len(lost)
+    assert ingest.metric("sensorline_ingest_readings_unaccounted") == 0

@@ -24,6 +24,21 @@ def unsaid_repetitions(
     return own if sum(own.values()) == unsaid else share(unsaid, {}, last)
 
 
+def repetitions_beyond(accepted: int, discarded: int, state: WriterState) -> int:
+    """Return how many readings a store beyond has found to be repetitions and nobody had noted at a kill. It is logged.
+
+    Such a store finds them at the delivery, with those of other commits: whose they were is not known any more.
+    """
+    unsaid = accepted - discarded - state.readings - state.undecided - state.dead_letters
+    if unsaid > 0:
+        log.warning(
+            "repetitions_not_noted",
+            readings=unsaid,
+            detail="taken before the last stop and not stored: they count as repetitions, of no device",
+        )
+    return max(unsaid, 0)
+
+
 class Baseline:
     """Readings and rejected messages of before. What the books do not know of them yet is to be said with the next notes."""
 
@@ -44,23 +59,6 @@ class Baseline:
         """Return how many there were of both, and how many messages were rejected since."""
         readings = totals.begins_at if self._readings is None else self._readings
         return readings + max(totals.rejects, 0) + (self._rejects or 0)
-
-    def forgive(self, totals: Totals, state: WriterState, discarded: int) -> None:
-        """At a start: take it that readings of which a store beyond does not know were repetitions.
-
-        Such a store finds them at the delivery, and after a kill nobody knows how many had not been noted. It is logged.
-        """
-        known = state.readings + state.undecided + state.dead_letters
-        redelivered = totals.duplicates - totals.repeated
-        unsaid = totals.readings + redelivered + self.over(totals) - known - discarded
-        if unsaid > 0:
-            begins_at = totals.begins_at if self._readings is None else self._readings
-            self._readings = max(begins_at - unsaid, 0)
-            log.warning(
-                "repetitions_not_noted",
-                readings=unsaid,
-                detail="what was found to be repeated before the last stop was not noted; it is in no count",
-            )
 
     def take(self) -> tuple[int | None, int | None]:
         """Return what is to be said now of readings and rejects. After this, it has been said."""

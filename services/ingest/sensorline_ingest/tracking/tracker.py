@@ -10,7 +10,7 @@ from sensorline.mqtt import RawMessage
 from sensorline.reading import Batch, Committed, DeviceFacts, Settled
 from sensorline.stores.base import Immediate, StoreWriter
 from sensorline_ingest.tracking import notes as notes_
-from sensorline_ingest.tracking.baseline import Baseline, unsaid_repetitions
+from sensorline_ingest.tracking.baseline import Baseline, repetitions_beyond, unsaid_repetitions
 from sensorline_ingest.tracking.books import Word
 from sensorline_ingest.tracking.clocks import Clocks
 from sensorline_ingest.tracking.notes import Notes
@@ -60,7 +60,7 @@ class Tracker:
             known = state.readings + self._repeated.total()
             self._repeated.update(unsaid_repetitions(totals, known, last, writer.kept()))
         else:
-            self._baseline.forgive(totals, state, self.discarded)
+            self._repeated += Counter({ALL: repetitions_beyond(self.accepted, self.discarded, state)})
         self._changed.update(self._outdated(writer.accounts()))
         writer.keep(self._snapshot)
 
@@ -165,6 +165,7 @@ class Tracker:
         for device, count in self._repeated.items():
             found.setdefault(device, Observed(device)).repeated += count
         self._changed.update(self._redelivered, self._repeated)
+        self._changed.discard(ALL)
         self._redelivered.clear()
         self._repeated.clear()
 
