@@ -66,6 +66,13 @@ def test_kills_of_influxd_and_of_ingest_lose_nothing_and_double_nothing(
         lambda: f"{total} readings; there are {count(settings)}\n{ingest.output()[-2000:]}",
         every_s=0.3,
     )
+    wait_until(
+        lambda: ingest.metric("sensorline_ingest_readings_unaccounted") == 0,
+        5,
+        lambda: (
+            f"the books to balance; {ingest.metric('sensorline_ingest_readings_unaccounted')} unaccounted for"
+        ),
+    )
     assert ingest.stop() == 0
     expected = Counter[object]((d, "m", ts * 10**6, v) for d, ts, v in map(reading, range(total)))
     found = Counter[object]((d, m, t if with_ts else 0, v) for d, m, t, v in points(settings))
