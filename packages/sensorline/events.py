@@ -15,7 +15,8 @@ class EventKind(StrEnum):
     `missing`: numbers that a device gave never came, so far. `silent`: no reading for more than three expected intervals.
     `session_lost`: the broker did not know ingest's session any more; what waited there is gone. `refused`: a node's
     outbox was full, and it took no new readings. `clock`: a device's clock was wrong by more than 5 s, or jumped.
-    `store`: readings could not be committed or delivered for a while.
+    `store`: readings could not be committed or delivered for a while. The others are spells, which end with a quiet
+    minute: readings came `late`, `out_of_order` or again (`duplicates`), or messages were `rejected`.
     """
 
     MISSING = "missing"
@@ -24,14 +25,18 @@ class EventKind(StrEnum):
     REFUSED = "refused"
     CLOCK = "clock"
     STORE = "store"
+    LATE = "late"
+    OUT_OF_ORDER = "out_of_order"
+    DUPLICATES = "duplicates"
+    REJECTED = "rejected"
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """A span of time in which data may be missing, and why.
+    """A span of time in which something went wrong on the way of readings: what, and how many.
 
     An event replaces the one that has its `id`: it goes on, it ends, its `count` shrinks when late readings come. `device`
     is empty where it concerns all. `start_ns` is the last instant before, for example the time of the reading before a
-    hole; `end_ns` is None while it goes on. `count` readings are missing or were refused, 0 where nobody can know.
+    hole; `end_ns` is None while it goes on. `count` readings are concerned, 0 where nobody can know.
     `ranges` are device's own numbers, both ends included, at most 100. `detail` is a sentence for people.
     """
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { eventsAt, placeMarks } from "../../services/web/sensorline_web/static/js/chart/marks.js";
 import { deviceAddress } from "../../services/web/sensorline_web/static/js/state/address.js";
-import { duration, groupWords, period, rangesWords, sentence, shortWords } from "../../services/web/sensorline_web/static/js/state/event-words.js";
+import { duration, groupWords, period, rangesWords, sentence, shortWords, whatHappened } from "../../services/web/sensorline_web/static/js/state/event-words.js";
 import { EventSet } from "../../services/web/sensorline_web/static/js/state/events.js";
 import { eventAddress, viewOf } from "../../services/web/sensorline_web/static/js/state/moment.js";
 
@@ -85,7 +85,10 @@ test("events stay within the window, and an open one reaches its end", () => {
 
 test("only where data may be missing the chart is hatched", () => {
   const window = { from: 0, to: 1_000, pixel: 1 };
-  const kinds = { clock: [0, 100, 0], store: [200, 300, 0] };
+  const kinds = {
+    clock: [0, 100, 0], store: [200, 300, 0], late: [0, 100, 0], out_of_order: [0, 100, 0], duplicates: [0, 100, 0], rejected: [0, null, 0],
+    silent: [0, 100, 1], refused: [0, 100, 1], session_lost: [0, 100, 1],
+  };
   for (const [kind, [from, to, hatched]] of Object.entries(kinds)) {
     const placed = placeMarks([event("e", from, to, { kind })], window);
     assert.deepEqual([placed.marks.length, placed.hatches.length], [1, hatched]);
@@ -108,6 +111,16 @@ test("an event has a label, a sentence with kind, count and time, and a length",
   assert.equal(duration(lost, NOW), "1 min");
   assert.equal(duration({ start: NOW - 5 * MINUTE, end: null }, NOW), "5 min so far");
   assert.equal(shortWords({ kind: "from a later release" }), "data may be missing");
+});
+
+test("readings that came late, again, out of order, or not as readings are counted in words", () => {
+  const words = (kind, count) => [shortWords({ kind, count }), whatHappened({ kind, count, end: null })];
+  assert.deepEqual(words("late", 1_237), ["1,237 late", "1,237 readings came late"]);
+  assert.deepEqual(words("out_of_order", 1), ["1 out of order", "1 reading came after newer ones"]);
+  assert.deepEqual(words("duplicates", 1), ["1 repeated", "1 reading came again, and is stored once"]);
+  assert.deepEqual(words("duplicates", 2), ["2 repeated", "2 readings came again, and are stored once"]);
+  assert.deepEqual(words("rejected", 1), ["1 rejected", "1 message rejected"]);
+  assert.equal(groupWords([1, 2].map((n) => event(`${n}`, 1, 2, { kind: "late", count: 4 }))), "8 late");
 });
 
 test("several events at one place have one label", () => {

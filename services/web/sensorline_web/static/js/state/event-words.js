@@ -8,10 +8,12 @@ export function readings(count) {
   return `${number.format(count)} ${count === 1 ? "reading" : "readings"}`;
 }
 
+/** Kinds whose label is a count and a word. */
+const COUNTED = { missing: "missing", refused: "refused", late: "late", out_of_order: "out of order", duplicates: "repeated", rejected: "rejected" };
+
 /** A word or two: "37 missing", "silent", "clock wrong". */
 export function shortWords({ kind, count }) {
-  if (kind === "missing") return `${number.format(count)} missing`;
-  if (kind === "refused") return `${number.format(count)} refused`;
+  if (Object.hasOwn(COUNTED, kind)) return `${number.format(count)} ${COUNTED[kind]}`;
   return { silent: "silent", session_lost: "session lost", clock: "clock wrong", store: "store away" }[kind] ?? "data may be missing";
 }
 
@@ -24,6 +26,10 @@ export function whatHappened({ kind, count, end }) {
     case "session_lost": return "The broker forgot what waited for ingest";
     case "clock": return "The device’s clock was wrong";
     case "store": return end === null ? "Readings cannot be stored" : "Readings could not be stored at once";
+    case "late": return `${readings(count)} came late`;
+    case "out_of_order": return `${readings(count)} came after newer ones`;
+    case "duplicates": return `${readings(count)} came again, and ${count === 1 ? "is" : "are"} stored once`;
+    case "rejected": return `${number.format(count)} ${count === 1 ? "message" : "messages"} rejected`;
     default: return "Data may be missing";
   }
 }
@@ -56,7 +62,10 @@ export function groupWords(events) {
   }
   if (events.length === 1) return shortWords(events[0]);
   const kinds = new Set(events.map((event) => event.kind));
-  return kinds.size === 1 ? `${events.length} × ${shortWords(events[0])}` : `${events.length} events`;
+  if (kinds.size > 1) return `${events.length} events`;
+  const [{ kind }] = events;
+  if (Object.hasOwn(COUNTED, kind)) return shortWords({ kind, count: events.reduce((sum, event) => sum + event.count, 0) });
+  return `${events.length} × ${shortWords(events[0])}`;
 }
 
 /** Sequence numbers in words: "Number 9", "Numbers 1201–1237, 1240". At most `most` ranges, then how many more. */

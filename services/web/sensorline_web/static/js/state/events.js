@@ -8,12 +8,15 @@ export function isWithdrawn(event) {
   return event.kind === "missing" && event.end !== null && event.count === 0;
 }
 
+/** Kinds that take nothing from the chart: what they tell of is stored, or was never a reading. */
+const HARMLESS = new Set(["clock", "late", "out_of_order", "duplicates", "rejected"]);
+
 /**
  * Tell whether data may be missing in the chart because of this event. A wrong clock loses nothing, and what the store
  * could not take for a while is there as soon as it could.
  */
 export function meansMissing(event) {
-  return event.kind !== "clock" && !(event.kind === "store" && event.end !== null);
+  return !HARMLESS.has(event.kind) && !(event.kind === "store" && event.end !== null);
 }
 
 /** An event as the page holds it, from the wire's: `{id, kind, device, start, end, count, ranges, detail}`; null if it is none. */

@@ -5,7 +5,7 @@ import { eventAddress } from "../state/moment.js";
 import { el, icon, setIcon, setText } from "./dom.js";
 
 const KINDS = [[null, "All"], ["missing", "Missing"]];
-const SYMBOLS = new Set(["missing", "silent", "refused", "clock", "store", "session_lost"]);
+const SYMBOLS = new Set(["missing", "silent", "refused", "clock", "store", "session_lost", "late", "out_of_order", "duplicates", "rejected"]);
 
 export class EventList {
   #rows = new Map();

@@ -110,7 +110,7 @@ export class PanelView {
       this.#chart ??= new PanelChart(this.canvas, this.palette);
       this.#chart.draw(picture);
     }
-    this.markButton.render(picture.count > 0 ? eventsOf(picture.marks) : []);
+    this.markButton.render(picture.count > 0 ? eventsOf(picture.marks.filter((mark) => mark.lost)) : []);
     this.#showValues(view.store);
     this.#describe(picture, view);
     if (this.reading.cursor) this.point(this.reading.cursor, view);
@@ -171,7 +171,7 @@ export class PanelView {
     this.#described = now;
     const lines = picture.lines.filter((line) => !line.hidden && line.last).map((line) => `${line.title} ${line.last.text}`);
     const unit = this.model.unit ? ` in ${this.model.unit}` : "";
-    const lost = eventsOf(picture.marks).slice(-LOST_MOST).map((event) => `${shortWords(event)} ${shortPeriod(event)}`);
+    const lost = eventsOf(picture.marks.filter((mark) => mark.lost)).slice(-LOST_MOST).map((event) => `${shortWords(event)} ${shortPeriod(event)}`);
     const missing = lost.length > 0 ? ` Data may be missing: ${lost.join(", ")}.` : "";
     this.canvas.setAttribute("aria-label", `${this.model.title}${unit} over the ${rangeWords}. Latest: ${lines.join(", ") || "none"}.${missing}`);
     this.canvas.removeAttribute("aria-labelledby");
