@@ -11,6 +11,10 @@ from sensorline.settings import DecodingSettings, StoreSettings
 EARLIEST_NS = 946_684_800_000_000_000
 """2000-01-01T00:00:00Z: an earlier time is a clock that was never set."""
 
+IN_FUTURE = "time_in_future"
+"""Why a reading is rejected whose time is further ahead than `TimeLimits.max_future_s`."""
+
+_AHEAD = re.compile(r"ts is ([\d,]+) s ahead", re.ASCII)
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
@@ -93,6 +97,12 @@ def check_time(time_ns: int, received_ns: int, limits: TimeLimits) -> int:
     if limits.max_age_s and time_ns < received_ns - limits.max_age_s * 1e9:
         raise Rejected("time_too_old", f"ts is {_shown(time_ns)}, older than readings are kept")
     return time_ns
+
+
+def seconds_ahead(detail: str) -> int | None:
+    """Return how far a reading's time was ahead, by the detail of a reject for IN_FUTURE; None if that does not say it."""
+    match = _AHEAD.search(detail)
+    return int(match[1].replace(",", "")) if match else None
 
 
 def _kind(value: object) -> str:

@@ -11,11 +11,12 @@ import msgspec
 import structlog
 
 from sensorline.decoders.facts import COUNT_MAX
-from sensorline.events import Account, Event
+from sensorline.events import Account, Event, EventKind
 from sensorline_ingest.tracking.numbers import Numbers
 from sensorline_ingest.tracking.observing import ALL, LATE_NS, LateLimits, Observed
 from sensorline_ingest.tracking.rhythm import Rhythm
 from sensorline_ingest.tracking.silences import INTERVALS
+from sensorline_ingest.tracking.spells import Spell, Spells
 
 log = structlog.get_logger()
 
@@ -46,6 +47,7 @@ class Device(msgspec.Struct, array_like=True, gc=False):
     out_of_order: int = 0
     refused: int = 0
     refused_word: int = 0
+    spells: list[Spell] = []
 
     def account(self, skew_ms: int | None, now_ns: int) -> Account:
         """Return the row for everybody to see."""
@@ -108,6 +110,7 @@ class Books:
         self.devices: list[Device] = []
         self.by_name: dict[str, Device] = {}
         self.late_limits: LateLimits = {}
+        self.spells = Spells()
         self.unsaid: list[Unsaid] = []
         """What the snapshot knew beyond these books. The first notes after it say all of it."""
         self._touched: dict[str, set[int]] = {}
@@ -148,14 +151,23 @@ class Books:
                 self._take_numbers(device, found, now_ns)
             if found.rejected:
                 device.rejected += found.rejected
+                self._happened(device, EventKind.REJECTED, found.rejected, found.reasons)
             if found.repeated or found.redelivered:
                 device.duplicates += found.repeated + found.redelivered
+                self._happened(device, EventKind.DUPLICATES, found.repeated + found.redelivered)
             if found.late:
                 device.late += found.late
                 totals.late += found.late
+                self._happened(device, EventKind.LATE, found.late)
             if found.out_of_order:
                 device.out_of_order += found.out_of_order
                 totals.out_of_order += found.out_of_order
+                self._happened(device, EventKind.OUT_OF_ORDER, found.out_of_order)
+
+    def _happened(
+        self, device: Device, kind: EventKind, count: int, reasons: dict[str, int] | None = None
+    ) -> None:
+        self.spells.note(device.name, device.spells, kind, count, self.now_ns, reasons)
 
     def _take_numbers(self, device: Device, found: Observed, now_ns: int) -> None:
         numbers = device.numbers
@@ -202,10 +214,10 @@ class Books:
             device.rhythm.pause()
 
     def due(self, now_ns: int) -> list[Event]:
-        """Return the events about missing numbers that are to be stored now; nothing changes when there are none."""
+        """Return the events about missing numbers and spells that are to be stored now; nothing changes when there are none."""
+        events = self.spells.due(now_ns)
         if not self._touched:
-            return []
-        events: list[Event] = []
+            return events
         for name, touched in list(self._touched.items()):
             events += self.by_name[name].numbers.due(name, touched, now_ns)
             if not touched:
@@ -225,3 +237,4 @@ class Books:
         self._touched = {d.name: set(d.numbers.incidents) for d in self.devices if d.numbers.incidents}
         for device in self.devices:
             self._note_interval(device)
+            self.spells.go_on(device.name, device.spells)

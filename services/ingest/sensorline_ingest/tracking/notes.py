@@ -15,7 +15,7 @@ from sensorline_ingest.tracking.observing import Observed
 
 _VERSION: Final = 1
 _RESUMES, _WORDS, _BEGINS = 1, 2, 4
-_LIVE, _EXPECTED, _RANGES, _MORE, _NEW = 1, 2, 4, 8, 16
+_LIVE, _EXPECTED, _RANGES, _MORE, _NEW, _REASONS = 1, 2, 4, 8, 16, 32
 _MS = 10**6
 
 _encode_words = msgspec.msgpack.Encoder().encode
@@ -71,6 +71,8 @@ def encode(books: Books, notes: Notes) -> bytes:
             flags |= _EXPECTED if len(ranges) == 1 and ranges[0][0] == expected else _RANGES
         if found.rejected or found.redelivered or found.late or found.out_of_order or found.repeated:
             flags |= _MORE
+        if found.reasons:
+            flags |= _REASONS
         out.append(flags)
         if device is None:
             name = found.device.encode()
@@ -87,6 +89,13 @@ def encode(books: Books, notes: Notes) -> bytes:
             _put_ranges(out, ranges, max(expected, 0), newest_ns)
         if flags & _MORE:
             for count in (found.rejected, found.redelivered, found.late, found.out_of_order, found.repeated):
+                _put(out, count)
+        if flags & _REASONS:
+            _put(out, len(found.reasons))
+            for reason, count in found.reasons.items():
+                text = reason.encode()
+                _put(out, len(text))
+                out += text
                 _put(out, count)
     if notes.words:
         out += _encode_words(notes.words)
@@ -132,8 +141,7 @@ class _Reader:
         number = self._number()
         expected = newest_ns = 0
         if flags & _NEW:
-            name = self._data[self._at : self._at + number].decode()
-            self._at += number
+            name = self._text(number)
         else:
             device = books.devices[number]
             name, expected, newest_ns = device.name, device.numbers.expected, device.numbers.newest_ns
@@ -147,7 +155,14 @@ class _Reader:
         if flags & _MORE:
             found.rejected, found.redelivered = self._number(), self._number()
             found.late, found.out_of_order, found.repeated = self._number(), self._number(), self._number()
+        if flags & _REASONS:
+            found.reasons = {self._text(self._number()): self._number() for _ in range(self._number())}
         return found
+
+    def _text(self, size: int) -> str:
+        text = self._data[self._at : self._at + size].decode()
+        self._at += size
+        return text
 
     def _ranges(self, number: int, time_ns: int) -> list[Range]:
         ranges: list[Range] = []

@@ -27,7 +27,7 @@ class Observed(msgspec.Struct, gc=False):
 
     `newest_ns` is the time of its last reading. `is_live`: that reading was not late. `behind` readings were not newer than
     their series': a store may find that they are repetitions. `redelivered` ones were sent again by the broker, and
-    we had them. `repeated` were found to be repetitions by an earlier commit.
+    we had them. `repeated` were found to be repetitions by an earlier commit. `reasons` is why messages were rejected → count.
     """
 
     device: str
@@ -42,6 +42,7 @@ class Observed(msgspec.Struct, gc=False):
     is_live: bool = False
     newest_ns: int = 0
     ranges: list[Range] = []
+    reasons: dict[str, int] = {}
 
 
 class _Tally:

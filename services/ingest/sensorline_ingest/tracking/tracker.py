@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from sensorline import topics
 from sensorline.events import Account, Event
 from sensorline.mqtt import RawMessage
 from sensorline.reading import Batch, Committed, DeviceFacts, Settled
@@ -17,6 +16,7 @@ from sensorline_ingest.tracking.notes import Notes
 from sensorline_ingest.tracking.observing import ALL, Observed, Observer
 from sensorline_ingest.tracking.recalling import recalled
 from sensorline_ingest.tracking.refusals import Refusals
+from sensorline_ingest.tracking.rejecting import add_rejects
 from sensorline_ingest.tracking.sharing import share
 from sensorline_ingest.tracking.silences import Silences
 from sensorline_ingest.tracking.troubles import Troubles
@@ -37,6 +37,7 @@ class Tracker:
         self._writer = writer
         self.books, last = recalled(writer)
         open_events = writer.open_events()
+        self.books.spells.forget(open_events, self.books.now_ns)
         self._clocks = Clocks(open_events)
         self._silences = Silences(open_events)
         self._refusals = Refusals(open_events)
@@ -127,7 +128,8 @@ class Tracker:
         books = self.books
         found = self._observer.observe(batch, first_ns, last_ns, books.late_limits)
         if batch.dead_letters:
-            self._add_rejects(batch, found)
+            for device, ahead_s in add_rejects(batch, found, books.by_name).items():
+                self._note_ahead(batch, device, ahead_s, last_ns)
             found[ALL] = Observed(ALL, rejected=len(batch.dead_letters))
         self._in_flight = sum(observed.readings for observed in found.values()) + len(batch.dead_letters)
         self._last = {device: observed.readings for device, observed in found.items()}
@@ -183,13 +185,14 @@ class Tracker:
             self._judged_ns = now_ns
             if is_listening:
                 self._judge(batch, now_ns)
-        missing = self.books.due(now_ns)
-        if not (missing or batch.events or self.troubles.has_due or self._accounts_are_due(now_ns)):
+        due = self.books.due(now_ns)
+        if not (due or batch.events or self.troubles.has_due or self._accounts_are_due(now_ns)):
             return None
-        if missing or self._redelivered or self._repeated:
-            # Said before or after what is due: neither touches the other.
+        if due or self._redelivered or self._repeated:
+            # What is said here touches no numbers, but may begin a spell.
             self._say(batch, {}, [], now_ns)
-        self._tell(batch, now_ns, missing)
+            due += self.books.due(now_ns)
+        self._tell(batch, now_ns, due)
         return batch
 
     def _accounts_are_due(self, now_ns: int) -> bool:
@@ -199,14 +202,16 @@ class Tracker:
 
     def _judge(self, batch: Batch, now_ns: int) -> None:
         for device in self.books.devices:
+            # Whoever speaks with a wrong clock is not silent.
+            heard_ns = max(device.heard_ns, self._clocks.rejected_ns(device.name))
             silence = self._silences.judge(
-                device.name, device.rhythm.interval_s, device.heard_ns, self._listening_ns, now_ns
+                device.name, device.rhythm.interval_s, heard_ns, self._listening_ns, now_ns
             )
             if silence is not None:
                 batch.events.append(silence)
 
-    def _tell(self, batch: Batch, now_ns: int, missing: list[Event]) -> None:
-        batch.events += missing
+    def _tell(self, batch: Batch, now_ns: int, due: list[Event]) -> None:
+        batch.events += due
         batch.events += self._clocks.due()
         batch.events += self.troubles.due()
         with_events = {event.device for event in batch.events if event.device}
@@ -227,15 +232,11 @@ class Tracker:
             if (device := known.get(name))
         ]
 
-    def _add_rejects(self, batch: Batch, found: dict[str, Observed]) -> None:
-        """Count rejected messages for devices that we know; names that only ever came with rejects have no book."""
-        known = self.books.by_name
-        for letter in batch.dead_letters:
-            device = next((d for d in _devices_of(letter.topic) if d in known or d in found), None)
-            if device is not None:
-                found.setdefault(device, Observed(device)).rejected += 1
-        for device in [d for d, observed in found.items() if not observed.readings and d not in known]:
-            del found[device]
+    def _note_ahead(self, batch: Batch, device: str, ahead_s: int, now_ns: int) -> None:
+        self._clocks.reject(device, ahead_s, self.books.by_name[device].heard_ns, now_ns)
+        end = self._silences.heard(device, now_ns)
+        if end is not None:
+            batch.events.append(end)
 
     def _refused(self, device: str) -> int:
         book = self.books.by_name.get(device)
@@ -277,13 +278,3 @@ def _word(facts: DeviceFacts) -> Word | None:
     if facts.interval_s is None and refused is None:
         return None
     return Word(facts.device, facts.interval_s, refused)
-
-
-def _devices_of(topic: str) -> tuple[str, ...]:
-    """Return which devices a native topic may be about, the likelier first."""
-    levels = topic.split("/")
-    if levels[0] != topics.SENSORS or len(levels) < 2:
-        return ()
-    if len(levels) == 2:
-        return (levels[1],)
-    return "/".join(levels[1:-1]), "/".join(levels[1:])
