@@ -189,7 +189,7 @@ class Tracker:
         if not (due or batch.events or self.troubles.has_due or self._accounts_are_due(now_ns)):
             return None
         if due or self._redelivered or self._repeated:
-            # What is said here touches no numbers, but may begin a spell.
+            # What is said here touches no numbers, but may begin a spell, which is told at once.
             self._say(batch, {}, [], now_ns)
             due += self.books.due(now_ns)
         self._tell(batch, now_ns, due)

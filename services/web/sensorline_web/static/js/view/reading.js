@@ -1,6 +1,7 @@
 // What a panel says of the instant that is pointed at: in its head, in the tooltip, and with dots on the lines.
 import { readout } from "../format.js";
 import { sentence, shortWords } from "../state/event-words.js";
+import { meansMissing } from "../state/events.js";
 import { el } from "./dom.js";
 import { Tip } from "./tip.js";
 
@@ -31,9 +32,9 @@ export class Reading {
     chart?.point(cursor && { t: cursor.t, dots: found.map(({ dataset, point }) => ({ dataset, t: point.t, value: point.mean })) });
     this.root.replaceChildren();
     const say = (event) => sentence(event, { now, title: panel.titleOf(event.device) });
-    if (events.length > 0 && (found.length === 0 || cursor.event)) this.root.append(el("b", { class: "is-missing", text: say(events[0]) }));
+    if (events.length > 0 && (found.length === 0 || cursor.event)) this.root.append(el("b", { class: toneOf(events[0]), text: say(events[0]) }));
     else if (found.length > 0) this.#write(found, cursor, store, now);
-    if (events.length > 0 && found.length > 0 && !cursor.event) this.root.append(el("span", { class: "is-missing", text: ` · ${shortWords(events[0])}` }));
+    if (events.length > 0 && found.length > 0 && !cursor.event) this.root.append(el("span", { class: toneOf(events[0]), text: ` · ${shortWords(events[0])}` }));
     if (found.length + events.length > 0 && cursor.panel === panel) this.#showTip(found, events, cursor, chart, { store, now, say });
     else this.tip.hide();
     return found;
@@ -63,6 +64,10 @@ export class Reading {
   #decimals(device, store) {
     return store.metric(device, this.panel.model.metric)?.decimals ?? 1;
   }
+}
+
+function toneOf(event) {
+  return meansMissing(event) ? "is-missing" : "";
 }
 
 /** The events at the cursor; the one that was asked for comes first. */
