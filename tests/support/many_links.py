@@ -13,6 +13,11 @@ from sensorline.mqtt import MqttLink
 from sensorline.settings import MqttSettings
 
 
+def say(line: str) -> None:
+    """Write a line at once: print() writes its end apart, and another thread's line may come in between."""
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
 def make_link(settings: MqttSettings, name: str) -> MqttLink:
     """Return a link as a node has it, which says when it is connected."""
     return MqttLink(
@@ -21,7 +26,7 @@ def make_link(settings: MqttSettings, name: str) -> MqttLink:
         clean_session=True,
         subscriptions=[(f"acks/{name}", 1)],
         repeats=False,
-        on_connected=lambda session_present: print(f"connected {time.monotonic():.3f}", flush=True),
+        on_connected=lambda session_present: say(f"connected {time.monotonic():.3f}"),
     )
 
 
@@ -38,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         reached = min(link.generation if link.is_subscribed else 0 for link in links)
         if reached > complete:
             complete = reached
-            print(f"all {complete}", flush=True)
+            say(f"all {complete}")
         dead = [problem for link in links if (problem := link.check_alive())]
         if dead:
             raise SystemExit(dead[0])
